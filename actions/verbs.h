@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_ACTIONS_VERBS_H
+#define BL_ACTIONS_VERBS_H
+
+#include "base/err.h"
+
+/*
+ * One function per verb, each in a file of its own. argv[0] is the verb's name.
+ * stdout is data, stderr is messages. Returns 0, or -1 with err, whose code
+ * becomes the exit status; main prints it.
+ */
+int verb_config(int argc, char **argv, struct bl_err *err);
+
+#endif

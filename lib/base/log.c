@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 8192
+
+static const char *program_name = "branchline";
+static enum bl_log_format format_now = BL_LOG_HUMAN;
+static enum bl_log_level lowest_level = BL_LOG_INFO;
+
+static bool env_is(const char *name, const char *value)
+{
+	const char *have = getenv(name);
+
+	return have && !strcmp(have, value);
+}
+
+static bool env_set(const char *name)
+{
+	const char *have = getenv(name);
+
+	return have && *have;
+}
+
+void bl_log_set(enum bl_log_format format, enum bl_log_level lowest)
+{
+	format_now = format;
+	lowest_level = lowest;
+}
+
+enum bl_log_format bl_log_format(void)
+{
+	return format_now;
+}
+
+void bl_log_init(const char *program)
+{
+	enum bl_log_format format = BL_LOG_HUMAN;
+
+	program_name = program;
+	if (env_is("BRANCHLINE_LOG", "json"))
+		format = BL_LOG_JSON;
+	else if (env_is("BRANCHLINE_LOG", "github") ||
+	         (!env_set("BRANCHLINE_LOG") && env_is("GITHUB_ACTIONS", "true")))
+		format = BL_LOG_GITHUB;
+	bool debug = env_is("BRANCHLINE_DEBUG", "1") || env_is("RUNNER_DEBUG", "1");
+	bl_log_set(format, debug ? BL_LOG_DEBUG : BL_LOG_INFO);
+}
+
+bool bl_log_colour(int fd)
+{
+	const char *term = getenv("TERM");
+
+	if (env_set("NO_COLOR"))
+		return false;
+	if (env_set("FORCE_COLOR") || env_set("CLICOLOR_FORCE") || env_is("GITHUB_ACTIONS", "true"))
+		return true;
+	return isatty(fd) && term && strcmp(term, "dumb") != 0;
+}
+
+/* Text from outside can hold anything: controls are shown, never obeyed. */
+static void add_printable(struct bl_buf *line, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\n' || c == '\t')
+			bl_buf_addc(line, ' ');
+		else if (c < 0x20 || c == 0x7f)
+			bl_buf_addf(line, "\\x%02x", c);
+		else
+			bl_buf_addc(line, *text);
+	}
+}
+
+static void add_human(struct bl_buf *line, enum bl_log_level level, const char *text,
+                      const char *next)
+{
+	static const char *const words[] = { "debug: ", "", "warning: ", "" };
+	static const char *const colours[] = { "\033[2m", "", "\033[33m", "\033[31m" };
+	bool colour = bl_log_colour(STDERR_FILENO);
+
+	bl_buf_addf(line, "%s%s: %s", colour ? colours[level] : "", program_name, words[level]);
+	add_printable(line, text);
+	if (*next) {
+		bl_buf_adds(line, "; ");
+		add_printable(line, next);
+	}
+	bl_buf_addf(line, "%s\n", colour && *colours[level] ? "\033[0m" : "");
+}
+
+static void add_escaped_for_github(struct bl_buf *line, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '%' || *text == '\r' || *text == '\n')
+			bl_buf_addf(line, "%%%02X", (unsigned char)*text);
+		else
+			bl_buf_addc(line, *text);
+	}
+}
+
+static void add_github(struct bl_buf *line, enum bl_log_level level, const char *text,
+                       const char *next)
+{
+	static const char *const commands[] = { "::debug::", "", "::warning ", "::error " };
+
+	bl_buf_adds(line, commands[level]);
+	if (level >= BL_LOG_WARN)
+		bl_buf_addf(line, "title=%s::", program_name);
+	if (level == BL_LOG_INFO) /* a plain line must not become a command */
+		bl_buf_addf(line, "%s: ", program_name);
+	add_escaped_for_github(line, text);
+	if (*next) {
+		bl_buf_adds(line, "%0A");
+		add_escaped_for_github(line, next);
+	}
+	bl_buf_addc(line, '\n');
+}
+
+static void add_json_text(struct bl_buf *line, const char *name, const char *text)
+{
+	BL_AUTO(bl_buf) clean = BL_BUF(LINE_MAX_BYTES);
+
+	bl_utf8_add(&clean, text, strlen(text));
+	bl_buf_addf(line, ",\"%s\":\"", name);
+	for (const char *p = bl_buf_text(&clean); *p; p++) {
+		if (*p == '"' || *p == '\\')
+			bl_buf_addf(line, "\\%c", *p);
+		else if ((unsigned char)*p < 0x20)
+			bl_buf_addf(line, "\\u%04x", (unsigned char)*p);
+		else
+			bl_buf_addc(line, *p);
+	}
+	bl_buf_addc(line, '"');
+}
+
+static void add_json(struct bl_buf *line, enum bl_log_level level, const char *text,
+                     const char *next)
+{
+	static const char *const words[] = { "debug", "info", "warn", "error" };
+	char at[BL_UTC_SIZE];
+
+	bl_utc_text(bl_wall_ms(), at);
+	bl_buf_addf(line, "{\"at\":\"%s\",\"level\":\"%s\"", at, words[level]);
+	add_json_text(line, "program", program_name);
+	add_json_text(line, "text", text);
+	if (*next)
+		add_json_text(line, "next", next);
+	bl_buf_adds(line, "}\n");
+}
+
+static void emit(enum bl_log_level level, const char *text, const char *next)
+{
+	BL_AUTO(bl_buf) line = BL_BUF(LINE_MAX_BYTES);
+
+	if (level < lowest_level)
+		return;
+	if (format_now == BL_LOG_JSON)
+		add_json(&line, level, text, next);
+	else if (format_now == BL_LOG_GITHUB)
+		add_github(&line, level, text, next);
+	else
+		add_human(&line, level, text, next);
+	/* a message that cannot be written has nowhere to be reported */
+	ssize_t ignored = write(STDERR_FILENO, bl_buf_text(&line), line.len);
+	(void)ignored;
+}
+
+void bl_log(enum bl_log_level level, const char *fmt, ...)
+{
+	char text[2048];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	emit(level, text, "");
+}
+
+void bl_log_err(enum bl_log_level level, const struct bl_err *err)
+{
+	emit(level, err->text, err->next);
+}
