@@ -12,13 +12,13 @@
  */
 struct bl_git {
 	bool found;
-	char root[4096];     /* of the work tree, no trailing slash */
-	char sha[41];        /* HEAD's commit; "" before the first commit */
-	char tree[41];       /* HEAD's tree */
-	char branch[256];    /* "" when detached */
-	char remote[512];    /* URL of origin, credentials removed; "" without */
-	char subject[256];   /* first line of HEAD's message */
-	bool dirty;          /* tracked files differ from HEAD, or untracked ones that are not ignored */
+	char root[4096];   /* of the work tree, no trailing slash */
+	char sha[41];      /* HEAD's commit; "" before the first commit */
+	char tree[41];     /* HEAD's tree */
+	char branch[256];  /* "" when detached */
+	char remote[512];  /* URL of origin, credentials removed; "" without */
+	char subject[256]; /* first line of HEAD's message */
+	bool dirty; /* tracked files differ from HEAD, or untracked ones that are not ignored */
 };
 BL_MUST int bl_git_read(const char *path, struct bl_git *out, struct bl_err *err);
 
@@ -28,13 +28,15 @@ BL_MUST int bl_git_read(const char *path, struct bl_git *out, struct bl_err *err
  */
 BL_MUST int bl_git_patch(const char *root, struct bl_buf *patch, struct bl_err *err);
 
-/* Bytes of a file at a commit ("branchline.yaml" at the pinned SHA); BL_ENOENT when it is not there. */
+/* Bytes of a file at a commit ("branchline.yaml" at the pinned SHA); BL_ENOENT when it is not
+ * there. */
 BL_MUST int bl_git_file(const char *root, const char *sha, const char *path, struct bl_buf *out,
                         struct bl_err *err);
 
 /*
  * First 16 hex digits of SHA-256 over the normalised "host/owner/name" of `remote` (scheme,
- * user, port, ".git" and letter case of the host do not matter), else over the path. Design 4.2, REPO.
+ * user, port, ".git" and letter case of the host do not matter), else over the path. Design 4.2,
+ * REPO.
  */
 BL_MUST int bl_git_repo_key(const struct bl_git *git, const char *path, char key[17],
                             struct bl_err *err);

@@ -12,8 +12,7 @@
 /* SHA-256 by libcrypto. BL_ENOMEM or BL_EBUG when the library refuses. */
 struct bl_sha256;
 BL_MUST int bl_sha256_new(struct bl_sha256 **out, struct bl_err *err);
-BL_MUST int bl_sha256_add(struct bl_sha256 *sha, const void *bytes, size_t len,
-                          struct bl_err *err);
+BL_MUST int bl_sha256_add(struct bl_sha256 *sha, const void *bytes, size_t len, struct bl_err *err);
 BL_MUST int bl_sha256_hex(struct bl_sha256 *sha, char hex[BL_SHA256_HEX], struct bl_err *err);
 void bl_sha256_free(struct bl_sha256 *sha);
 BL_MUST int bl_sha256_of(const void *bytes, size_t len, char hex[BL_SHA256_HEX],
@@ -26,7 +25,8 @@ BL_MUST int bl_sha256_of(const void *bytes, size_t len, char hex[BL_SHA256_HEX],
 uint64_t bl_crc64nvme(uint64_t crc, const void *bytes, size_t len);
 /* CRC of A followed by B, from both CRCs and the length of B. */
 uint64_t bl_crc64nvme_join(uint64_t a, uint64_t b, uint64_t b_len);
-#define BL_CRC64_TEXT 13 /* base64 of the 8 bytes big-endian, as in x-amz-checksum-crc64nvme, and a NUL */
+#define BL_CRC64_TEXT                                                                              \
+	13 /* base64 of the 8 bytes big-endian, as in x-amz-checksum-crc64nvme, and a NUL */
 void bl_crc64nvme_text(uint64_t crc, char text[BL_CRC64_TEXT]);
 BL_MUST int bl_crc64nvme_parse(const char *text, uint64_t *out, struct bl_err *err);
 

@@ -6,7 +6,8 @@
 
 /*
  * Reads one JSON document (RFC 8259; jansson with seeded hash): duplicate keys,
- * NUL in text, trailing bytes and nesting over 64 are refused. BL_ECORRUPT names `what`, line and column.
+ * NUL in text, trailing bytes and nesting over 64 are refused. BL_ECORRUPT names `what`, line and
+ * column.
  */
 BL_MUST int bl_json_parse(const char *bytes, size_t len, const char *what, struct bl_value **out,
                           struct bl_err *err);

@@ -17,19 +17,26 @@ struct bl_json_fault {
 	const char *reason; /* static: "a string is not closed", "invalid UTF-8", ... */
 };
 
-/* 0: one JSON value and nothing after it (white space around allowed). -1: fault says where. Depth <= 64. */
+/* 0: one JSON value and nothing after it (white space around allowed). -1: fault says where. Depth
+ * <= 64. */
 BL_MUST int bl_json_check(const char *text, size_t len, struct bl_json_fault *fault);
 
 /*
  * The members of one flat view of an object, dotted for nested objects ("eval.loss").
  *
- *   key, key_len     raw bytes between the quotes when it has no escapes, else decoded into scratch (cut at 256 bytes)
- *   kind             BL_SCALAR_*
- *   number           numbers; NaN and Infinity (bare words that Python writes, accepted when `lenient`), also texts "NaN", "Infinity", "-Infinity"
+ *   key, key_len     raw bytes between the quotes when it has no escapes, else decoded into scratch
+ * (cut at 256 bytes) kind             BL_SCALAR_* number           numbers; NaN and Infinity (bare
+ * words that Python writes, accepted when `lenient`), also texts "NaN", "Infinity", "-Infinity"
  *   text, text_len   raw bytes of a string value between its quotes (escapes not decoded)
  * Lists are skipped. A non-zero return of the callback stops the scan and is returned.
  */
-enum bl_scalar { BL_SCALAR_NUMBER, BL_SCALAR_TEXT, BL_SCALAR_TRUE, BL_SCALAR_FALSE, BL_SCALAR_NULL };
+enum bl_scalar {
+	BL_SCALAR_NUMBER,
+	BL_SCALAR_TEXT,
+	BL_SCALAR_TRUE,
+	BL_SCALAR_FALSE,
+	BL_SCALAR_NULL
+};
 
 struct bl_member {
 	const char *key;

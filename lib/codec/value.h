@@ -16,13 +16,14 @@ enum bl_type { BL_NULL, BL_BOOL, BL_INT, BL_REAL, BL_STRING, BL_LIST, BL_MAP };
 
 struct bl_value {
 	enum bl_type type;
-	int line, column;    /* of the value in its YAML source, from 1; 0 when unknown (JSON) */
+	int line, column; /* of the value in its YAML source, from 1; 0 when unknown (JSON) */
 	int key_line, key_column; /* of its key, when it is a map's member read from YAML */
-	char *key;           /* UTF-8, NULL unless a map's member */
+	char *key;                /* UTF-8, NULL unless a map's member */
 	bool boolean;
 	int64_t integer;
-	double real;         /* set for BL_INT too */
-	char *text;          /* BL_STRING: the UTF-8 text, no NUL inside; YAML numbers and booleans: as written; else NULL */
+	double real; /* set for BL_INT too */
+	char *text;  /* BL_STRING: the UTF-8 text, no NUL inside; YAML numbers and booleans: as
+	                written; else NULL */
 	struct bl_value **items; /* n children of a list or map, in source order */
 	size_t n;
 };

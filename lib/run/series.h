@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_RUN_SERIES_H
+#define BL_RUN_SERIES_H
+
+#include "run/store.h"
+
+/*
+ * All metrics of a run as curves, read from its metrics stream: key order is the stream,
+ * of all attempts in turn. A duplicate step (after a resume) is overwritten by the later
+ * attempt; points of an earlier attempt beyond the step where the next one resumed are dropped.
+ */
+struct bl_curve {
+	char name[129];
+	size_t n, cap;
+	double *step;   /* n, ascending; the ordinal from 1 where the source has no steps */
+	double *value;  /* n; may be NaN or infinite */
+	int64_t *at_ms; /* n, wall */
+	double last, best_min, best_max; /* finite ones; NaN when none */
+	double bad_step;                 /* first NaN or infinity; NaN none */
+	bool has_steps;
+};
+struct bl_series {
+	struct bl_curve *curves; /* sorted by name */
+	size_t n;
+	double resumed_at[32]; /* steps at which attempts 2.. began */
+	size_t n_resumed;
+	double last_step, total_steps; /* NaN unknown */
+};
+void bl_series_done(struct bl_series *series);
+BL_MUST int bl_series_read(struct bl_store *store, const char *run, struct bl_series *out,
+                           struct bl_err *err);
+const struct bl_curve *bl_series_find(const struct bl_series *series, const char *name);
+
+#endif
