@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# One file, no recursion. `make help` lists the targets.
+# One file, no recursion but for variants (test, asan, dist). `make help` lists the targets.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
@@ -7,6 +7,8 @@ MAKEFLAGS += --no-builtin-rules
 VERSION := 0.1.0
 BUILD ?= build
 PREFIX ?= /usr/local
+ARCH := $(shell uname -m)
+JOBS := $(shell nproc)
 Q := $(if $(V),,@)
 
 # Each flag is probed once: gcc 12 lacks some, arm64 has its own.
@@ -29,22 +31,29 @@ RUNNER_SRC := $(sort $(wildcard runner/*.c))
 CLI_SRC := $(sort $(wildcard actions/*.c actions/*/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 TEST_HELP := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c)))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-PROGRAMS := $(BUILD)/bin/branchline $(BUILD)/bin/branchline-runner
+PROGRAMS := $(if $(wildcard actions/branchline.c),$(BUILD)/bin/branchline) \
+	$(if $(wildcard runner/runner.c),$(BUILD)/bin/branchline-runner)
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
+## make              build/bin/branchline and branchline-runner against the system's libraries
 all: $(PROGRAMS)
 
-$(BUILD)/flags.mk:
+# The targets below that build through a variant need no compiler before their packages are there.
+OUTER := demo test test-unit test-e2e check-asan lint format bench soak dist install clean help deps
+ifneq ($(or $(filter-out $(OUTER),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
+-include $(BUILD)/flags.mk
+endif
+$(BUILD)/flags.mk: Makefile
 	@mkdir -p $(@D)
 	@printf 'PROBED :=' >$@; for f in $(WANTED); do \
 	  if echo 'int main(void){return 0;}' | $(CC) -Werror $$f -x c -c -o /dev/null - 2>/dev/null; \
 	  then printf ' %s' "$$f" >>$@; fi; done; echo >>$@
 	@sed 's/PROBED :=/flags on:/' $@
-ifeq ($(filter clean help deps,$(MAKECMDGOALS)),)
--include $(BUILD)/flags.mk
-endif
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(WARN) $(HARDEN) $(PROBED) $(FORTIFY) $(EXTRA)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags.mk
@@ -55,33 +64,126 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags.mk
 $(BUILD)/libbranchline.a: $(call obj,$(LIB_SRC))
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
-link = @$(if $(Q),echo "  link  $@"); mkdir -p $(@D); $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+# link,WHAT: $@ from the objects and archives it depends on
+link = @$(if $(Q),echo "  link  $@"); mkdir -p $(@D); \
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2) $(LIBS)
 
 $(BUILD)/bin/branchline: $(call obj,$(CLI_SRC)) $(BUILD)/libbranchline.a
-	$(link)
+	$(call link)
 $(BUILD)/bin/branchline-runner: $(call obj,$(RUNNER_SRC)) $(BUILD)/libbranchline.a
-	$(link)
+	$(call link)
 
 # Unit tests see the runner's and the verbs' parts, but not their mains.
 PARTS := $(filter-out runner/runner.c actions/branchline.c,$(RUNNER_SRC) $(CLI_SRC))
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(TEST_HELP) $(PARTS)) $(BUILD)/libbranchline.a
-	@$(if $(Q),echo "  link  $@"); mkdir -p $(@D); $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcmocka $(LIBS)
-
+	$(call link,$(TEST_LDFLAGS),-lcmocka)
 unit-tests: $(TESTS) $(PROGRAMS)
 
-# Failpoints are compiled into this variant only.
-TEST_MAKE = $(MAKE) --no-print-directory BUILD=build/test EXTRA=-DBL_TESTING
+# With FUZZ=libfuzzer (clang) a real fuzzer; else a program that replays seeds and mutates them.
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o \
+		$(if $(filter libfuzzer,$(FUZZ)),,$(BUILD)/obj/tests/fuzz/replay.o) $(BUILD)/libbranchline.a
+	$(call link,$(FUZZ_LDFLAGS))
+fuzzers: $(FUZZERS)
 
+# --- Variants: each in a folder of its own ----------------------------------------------------
+
+variant = +@$(MAKE) --no-print-directory -j$(JOBS)
+# Failpoints are compiled into test builds only.
+TEST_VARIANT := BUILD=build/test EXTRA=-DBL_TESTING
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN_VARIANT := BUILD=build/asan EXTRA=-DBL_TESTING FORTIFY= CFLAGS="-O1 -g $(SANITIZE)" \
+	TEST_LDFLAGS="-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
+ROOT := $(CURDIR)/build/deps/root
+DIST := build/dist/linux-$(ARCH)
+DIST_VARIANT := BUILD=build/dist/obj CC=scc FORTIFY= \
+	CFLAGS="-O2 -g0 -ffunction-sections -fdata-sections -ftrivial-auto-var-init=zero \
+	-fno-unwind-tables -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
+	-isystem $(ROOT)/include -DYAML_DECLARE_STATIC" \
+	LDFLAGS="-static-pie -s -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,--build-id=none" \
+	LIBS="-L$(ROOT)/lib -lgit2 -lhttp_parser -lz -ljansson -lyaml -lcrypto"
+BIN ?= build/test/bin
+PYTEST_ARGS ?=
+
+## make demo         train for real, twice and once resumed; look at the report
+demo:
+	@tools/deps.sh build demo
+	$(variant) all
+	@tools/demo.sh
+
+## make test         every test, with all the set-up that they need
+test:
+	@tools/deps.sh build test
+	@tools/venv.sh
+	$(variant) $(TEST_VARIANT) unit-tests
+	@tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
+
+## make test-unit    the unit tests alone
 test-unit:
-	@$(TEST_MAKE) unit-tests
-	@set -e; for t in build/test/tests/test_*; do case $$t in *.*) ;; *) $$t;; esac; done
+	@tools/deps.sh build test
+	$(variant) $(TEST_VARIANT) unit-tests
+	@tools/test.sh --unit build/test/tests
 
+## make test-e2e     the end-to-end tests alone; BIN=FOLDER: on those programs
+test-e2e:
+	@tools/deps.sh build test
+	@tools/venv.sh
+	@$(if $(filter build/test/bin,$(BIN)),$(MAKE) --no-print-directory -j$(JOBS) $(TEST_VARIANT) all)
+	@tools/test.sh --e2e $(BIN) $(PYTEST_ARGS)
+
+## make check-asan   unit tests, fuzzers' seeds and a sample of the rest under ASan and UBSan
+check-asan:
+	@tools/deps.sh build test
+	@tools/venv.sh
+	$(variant) $(ASAN_VARIANT) unit-tests fuzzers
+	@tools/fuzz.sh replay build/asan/fuzz
+	@tools/test.sh --unit build/asan/tests --e2e build/asan/bin -m sample $(PYTEST_ARGS)
+
+## make lint         format, layers, banned calls, static analysis; make format lays out anew
+lint:
+	@tools/deps.sh build lint
+	$(variant) all
+	@tools/lint.sh
+format:
+	@tools/deps.sh lint
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-14 -i
+
+## make bench        start-up, capture, quiet cost, report; beside tini and catatonit
+bench: dist
+	@tools/deps.sh bench
+	@tests/bench/run.sh $(DIST)
+
+## make soak         what takes long: full counts, fuzzers, reproducible dist
+soak:
+	@tools/deps.sh build test dist fuzz
+	@tools/venv.sh
+	$(variant) $(TEST_VARIANT) unit-tests
+	@SOAK=1 tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
+	@tools/fuzz.sh libfuzzer
+	@tools/check-reproducible.sh
+
+## make dist         static musl programs for release, in build/dist/
+dist:
+	@tools/deps.sh build dist
+	@tools/dist-libs.sh build/deps
+	+@PATH=$(ROOT)/bin:$$PATH $(MAKE) --no-print-directory -j$(JOBS) $(DIST_VARIANT) all
+	@tools/dist.sh build/dist/obj/bin $(DIST)
+
+## make install      into $(DESTDIR)$(PREFIX)/bin
+install:
+	$(variant) all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+
+## make deps         the packages for building (tools/deps.sh test lint dist: the others')
+deps:
+	@tools/deps.sh build
+## make clean        remove build/ but the libraries of make dist in build/deps
 clean:
-	rm -rf build
+	rm -rf $(filter-out build/deps build/venv,$(wildcard build/*))
 
 help:
 	@sed -n 's/^## //p' Makefile
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all unit-tests test-unit clean help
+.PHONY: all unit-tests fuzzers $(OUTER)
 .SECONDARY:
