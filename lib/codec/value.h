@@ -22,8 +22,7 @@ struct bl_value {
 	bool boolean;
 	int64_t integer;
 	double real; /* set for BL_INT too */
-	char *text;  /* BL_STRING: the UTF-8 text, no NUL inside; YAML numbers and booleans: as
-	                written; else NULL */
+	char *text; /* UTF-8 of a BL_STRING, no NUL inside; other YAML scalars: as written; else NULL */
 	struct bl_value **items; /* n children of a list or map, in source order */
 	size_t n;
 };
@@ -43,7 +42,10 @@ BL_MUST int bl_value_string(const char *text, struct bl_value **out, struct bl_e
 /* Adds or replaces a member; takes `member` over also on failure. key is copied. */
 BL_MUST int bl_value_set(struct bl_value *map, const char *key, struct bl_value *member,
                          struct bl_err *err);
-/* Appends to a list; takes `item` over also on failure. */
+/*
+ * Appends to a list; takes `item` over also on failure, and takes NULL as out of memory. Parsers
+ * append to a map, too: the item then has its key, which they know to be new.
+ */
 BL_MUST int bl_value_append(struct bl_value *list, struct bl_value *item, struct bl_err *err);
 /* Removes a member; absent is fine. */
 void bl_value_remove(struct bl_value *map, const char *key);
@@ -53,12 +55,13 @@ const struct bl_value *bl_value_get(const struct bl_value *map, const char *key)
 /* By dotted path, "owner.pid". */
 const struct bl_value *bl_value_path(const struct bl_value *root, const char *path);
 
-bool bl_value_equal(const struct bl_value *a, const struct bl_value *b); /* keys in any order */
+/* Keys in any order; numbers by value, since 3.0 is stored as 3; NaN equals NaN. */
+bool bl_value_equal(const struct bl_value *a, const struct bl_value *b);
 
 /*
  * Typed reading of a document of ours. `path` is dotted. BL_ECORRUPT names the path and what
- * was expected. Text stays the tree's. The _or forms give `fallback` when absent or null, and fail
- * only on a wrong type.
+ * was expected. Text stays the tree's. The _or forms give `fallback` when it is absent,
+ * null or of another type (a whole number is a real, too).
  */
 BL_MUST int bl_value_text(const struct bl_value *root, const char *path, const char **out,
                           struct bl_err *err);
