@@ -47,6 +47,7 @@ bool bl_class_relaunchable(enum bl_class class);
 int bl_class_exit_status(enum bl_class class);   /* design 4.3's column: 0 1 2 3 4 5 6 70 75 */
 enum bl_code bl_class_code(enum bl_class class); /* for a verb that ends with this class */
 enum bl_class bl_class_of_error(const struct bl_err *err); /* the class of a failure of our own */
+enum bl_status bl_class_status(enum bl_class class);       /* of an attempt that ended with it */
 
 /* How an attempt or a run ended. */
 struct bl_result {
@@ -81,6 +82,11 @@ BL_MUST int bl_verdict_parse(const char *bytes, size_t len, struct bl_verdict *o
                              struct bl_err *err);
 
 /*
+ * exit.json: {"schema":1,"spawned":true,"exited":true,"code":0,"signal":null,
+ * "stop_delivered_at":null,"stop_reason":"","oom_kills":0,"dropped_bytes":0,"error":""};
+ * stop_delivered_at is a text or a number when TERM was sent while the command ran.
+ * verdict.json: {"schema":1,"class":"user_exit","message":"ValueError: x"}.
+ *
  * Pure: what an ended command means (design 4.3). A stop delivered before the command ended is
  * the result whatever the code (`stop_reason` cancelled, timeout, budget, interrupted, nan, stall);
  * success is exit 0 and no stop; no exit record: host_oom when the container counted an oom_kill,
