@@ -60,7 +60,8 @@ struct bl_attempts {
 	bool newest_ended;
 	struct bl_claim claim;  /* of newest, when newest > 0 */
 	struct bl_end end;      /* of newest, when newest_ended */
-	unsigned interruptions; /* ends with a relaunchable class so far */
+	unsigned interruptions; /* ends with a relaunchable class so far, an owner dead without an
+	                           end not counted */
 	bool has_outcome;
 	struct bl_outcome outcome;
 	bool stop_wanted;
@@ -70,15 +71,22 @@ BL_MUST int bl_attempts_read(struct bl_store *store, const char *run, struct bl_
                              struct bl_err *err);
 
 /*
+ * Writes stop.json, the wish that the run stops: `reason` is a status or class word
+ * ("cancelled", "budget"). Asking again replaces the reason.
+ */
+BL_MUST int bl_stop_ask(struct bl_store *store, const char *run, const char *reason,
+                        struct bl_err *err);
+
+/*
  * The one decision of design 4.3: what is to be done about a run. Pure.
  *
  *   WAIT      the newest attempt is, or may be, alive; or there is nothing to do
  *   RELAUNCH  end N as lost when it has no end (its owner is proven dead), then claim N+1
  *   SETTLE    outcome.json is due: `result` is what it says
  *
- * An unknown owner never relaunches. A stop wanted never relaunches. `now_ms` and
- * `deadline_ms` are wall times (D of the newest attempt; 0: no attempt yet);
- * budget_left_ms is what is left of max_runtime over all attempts.
+ * An unknown owner never relaunches. A stop wanted never relaunches. `retries` relaunches
+ * are made in all; a person who asks is not counted. Where another attempt would be due but
+ * nothing is left of max_runtime (budget_left_ms, over all attempts), the run ends as timeout.
  */
 enum bl_next { BL_WAIT, BL_RELAUNCH, BL_SETTLE };
 
