@@ -32,7 +32,10 @@ BL_MUST int bl_fs_make_dir(const char *path, int *out, struct bl_err *err);
 /* The same beneath dir; out may be NULL when only the directory is wanted. */
 BL_MUST int bl_fs_make_dir_beneath(int dir, const char *path, int *out, struct bl_err *err);
 
-/* Appends the whole regular file to buf, whose limit holds: BL_ELIMIT over it, BL_ENOENT absent. */
+/*
+ * Appends the whole regular file to buf, whose limit holds: BL_ELIMIT over it, BL_ENOENT absent,
+ * BL_EINPUT no regular file. On failure buf is as before.
+ */
 BL_MUST int bl_fs_read(int dir, const char *path, struct bl_buf *buf, struct bl_err *err);
 
 /* Like bl_fs_read, from a path that the user named. */
@@ -51,9 +54,9 @@ BL_MUST int bl_fs_create(int dir, const char *path, const void *bytes, size_t le
                          struct bl_err *err);
 
 /*
- * For bodies that are streamed: an unnamed-to-others temporary file in path's
- * own directory, then one of the two commits. _done removes what was not
- * committed. name is the temporary's name in dir_fd.
+ * For bodies that are streamed: a temporary file (".bl-RANDOM.tmp": no reader lists it) in path's
+ * own directory, which is made where missing, then one of the two commits. _done removes what was
+ * not committed. name is the temporary's name in dir_fd; a process killed in between leaves it.
  */
 struct bl_fs_temp {
 	int fd, dir_fd;

@@ -53,10 +53,12 @@ uint64_t bl_proc_start_ticks(int64_t pid);
  *   argv, envp    NULL-terminated; envp NULL: ours
  *   file          path to execute; searched in PATH only when `search` is set
  *   dir_fd        working directory, -1: ours
- *   fds           n_fds pairs {ours, its}: dup'ed in the child, not close-on-exec
+ *   fds           n_fds pairs {ours, its}: dup'ed in the child, not close-on-exec; at most
+ *                 BL_SPAWN_FDS_MAX, in any order and overlap
  *   own_group     its own process group
  *   parent_signal PR_SET_PDEATHSIG, 0: none
- * Signal mask and dispositions are those of a fresh process.
+ * Signal mask and dispositions are those of a fresh process. PATH is envp's when given. A file
+ * without a #! line is not handed to a shell: 126.
  */
 struct bl_spawn {
 	const char *file;
@@ -74,6 +76,8 @@ struct bl_child {
 	int pidfd; /* close it */
 };
 
+#define BL_SPAWN_FDS_MAX 16
+
 /*
  * Returns 0 once exec has succeeded. On -1 nothing runs, and exec_status is 126
  * (found, not executable) or 127 (not found), 0 when fork itself failed.
@@ -81,17 +85,25 @@ struct bl_child {
 BL_MUST int bl_proc_spawn(const struct bl_spawn *how, struct bl_child *child, int *exec_status,
                           struct bl_err *err);
 
-/* Direct children of pid as read now, at most n; returns how many there are. */
+/* Direct children of pid as read now, zombies not counted, at most n; returns how many there are. */
 size_t bl_proc_children(pid_t pid, pid_t *out, size_t n);
 
 /*
  * Ends every process of this uid whose environment holds name=value for all
- * pairs (NULL-terminated "NAME=VALUE"), except ourselves: SIGSTOP then SIGKILL by
- * pidfd, until a pass finds none or deadline_ms has passed (BL_ETIMEOUT).
- * killed: how many.
+ * pairs (NULL-terminated "NAME=VALUE", at most 8), and what descends from such a process (some
+ * overwrite their environment with a title): SIGSTOP then SIGKILL by pidfd, until a pass finds none
+ * or the deadline has passed (BL_ETIMEOUT). Never ourselves, nor a process that we descend from.
+ * killed: how many. No pairs: none.
  */
 BL_MUST int bl_proc_end_all(const char *const *pairs, int64_t deadline_mono_ms, unsigned *killed,
                             struct bl_err *err);
+
+/*
+ * The same, and all that descends from us as well (what we adopted as PID 1 or subreaper too), but
+ * not `except` and what descends from it (0: nobody). Allocates nothing but a directory stream.
+ */
+BL_MUST int bl_proc_end_offspring(const char *const *pairs, pid_t except, int64_t deadline_mono_ms,
+                                  unsigned *killed, struct bl_err *err);
 
 /* Path of a program beside our own executable ("branchline-runner"); BL_ENOENT when absent. */
 BL_MUST int bl_proc_beside(const char *name, char *path, size_t size, struct bl_err *err);
