@@ -130,6 +130,7 @@ static CLMUL uint64_t by_folding(uint64_t rest, const unsigned char *p, size_t l
 	__m128i lanes[LANES];
 	unsigned char last[16];
 
+#pragma GCC unroll 8
 	for (int i = 0; i < LANES; i++)
 		lanes[i] = load(p + 16 * i);
 	lanes[0] = _mm_xor_si128(lanes[0], _mm_set_epi64x(0, (long long)rest));
@@ -139,6 +140,7 @@ static CLMUL uint64_t by_folding(uint64_t rest, const unsigned char *p, size_t l
 		for (int i = 0; i < LANES; i++)
 			lanes[i] = _mm_xor_si128(moved(lanes[i], far), load(p + 16 * i));
 	}
+#pragma GCC unroll 8
 	for (int i = 1; i < LANES; i++)
 		lanes[i] = _mm_xor_si128(moved(lanes[i - 1], near), lanes[i]);
 	/* the one lane left is congruent to all before it, so its remainder is theirs */
