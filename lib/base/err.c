@@ -61,7 +61,7 @@ int bl_fail(struct bl_err *err, enum bl_code code, const char *fmt, ...)
 
 int bl_fail_errno(struct bl_err *err, int errnum, const char *fmt, ...)
 {
-	char what[320], why[128];
+	char what[320];
 	va_list args;
 
 	if (err->code != BL_OK)
@@ -69,9 +69,8 @@ int bl_fail_errno(struct bl_err *err, int errnum, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
-	/* GNU strerror_r may return a static text instead of filling the buffer */
-	const char *reason = strerror_r(errnum, why, sizeof(why));
-	return bl_fail(err, code_of_errno(errnum), "%s: %s", what, reason);
+	errno = errnum; /* %m is what glibc and musl share: their strerror_r differ */
+	return bl_fail(err, code_of_errno(errnum), "%s: %m", what);
 }
 
 int bl_wrap(struct bl_err *err, const char *fmt, ...)
