@@ -246,7 +246,7 @@ static int channel(const struct member *member, const struct bl_value *given, st
                    struct bl_err *err)
 {
 	BL_VALUE value = bl_config_like(given, BL_MAP);
-	struct bl_value *where;
+	struct bl_value *where = NULL;
 
 	if (!value)
 		return bl_fail(err, BL_ENOMEM, "out of memory");
