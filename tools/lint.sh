@@ -177,18 +177,22 @@ check_docs() {
 
 # --- Analysis --------------------------------------------------------------------------------
 
+# It does not know clean-up by attribute: leaks are left to the sanitizers.
 check_cppcheck() {
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--error-exitcode=1 --suppress=missingInclude --suppress=normalCheckLevelMaxBranches \
+		--error-exitcode=1 --suppress=missingInclude --suppress=memleak --suppress=resourceLeak \
 		-D_GNU_SOURCE -DBL_VERSION='""' -Ilib -I. -j "$(nproc)" \
 		lib runner actions >"$tmp" 2>&1 && return 0
 	report "$tmp"
 }
 
-# Warnings are errors here, whatever the build says of them.
+# Warnings are errors here, whatever the build says of them. Leaks are left to the sanitizers: gcc
+# 12 does not know who takes ownership in another file.
 check_analyzer() {
-	CI=true make --no-print-directory -s -k -j "$(nproc)" BUILD=build/analyze EXTRA=-fanalyzer all \
-		>"$tmp" 2>&1 && return 0
+	# shellcheck disable=SC2016 # make's variables
+	CI=true make --no-print-directory -s -k -j "$(nproc)" BUILD=build/analyze \
+		EXTRA='-fanalyzer -Wno-analyzer-malloc-leak $(if $(filter lib/base/err.c,$<),,-include tools/analyzer.h)' \
+		all >"$tmp" 2>&1 && return 0
 	grep -E 'error:|warning:' "$tmp" | sort -u | head -n 60
 	return 1
 }
