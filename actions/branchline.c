@@ -14,7 +14,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "", NULL, "" },
+	{ "config", verb_config, "print the resolved configuration, and where each value came from" },
 };
 
 static const struct verb *find_verb(const char *name)

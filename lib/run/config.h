@@ -55,6 +55,8 @@ extern const struct bl_config_key bl_config_table[];
 extern const size_t bl_config_table_n;
 
 const struct bl_config_key *bl_config_find(const char *name); /* NULL: unknown */
+bool bl_config_is_map(enum bl_config_type type);
+bool bl_config_is_list(enum bl_config_type type);
 /* "checkpoints-keep-best", also "param" for hyperparameters. NULL: no such flag. */
 const struct bl_config_key *bl_config_find_flag(const char *flag);
 

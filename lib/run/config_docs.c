@@ -20,36 +20,38 @@ static void add_words(struct bl_buf *out, const char *words)
 	}
 }
 
+/* In the unit that one would write: "30d", "1TiB". */
 static void add_number(struct bl_buf *out, const struct bl_config_key *key, double number)
 {
-	if (key->type == BL_CONFIG_DURATION) {
-		static const struct {
-			const char *unit;
-			double ms;
-		} units[] = { { "d", 86400e3 }, { "h", 3600e3 }, { "m", 60e3 }, { "s", 1e3 } };
-		size_t i = 0;
+	static const struct unit {
+		enum bl_config_type type;
+		const char *name;
+		double factor;
+	} units[] = {
+		{ BL_CONFIG_DURATION, "d", 86400e3 },       { BL_CONFIG_DURATION, "h", 3600e3 },
+		{ BL_CONFIG_DURATION, "m", 60e3 },          { BL_CONFIG_DURATION, "s", 1e3 },
+		{ BL_CONFIG_SIZE, "TiB", 1099511627776.0 }, { BL_CONFIG_SIZE, "GiB", 1073741824 },
+		{ BL_CONFIG_SIZE, "MiB", 1048576 },         { BL_CONFIG_SIZE, "KiB", 1024 },
+	};
+	const struct unit *best = NULL;
 
-		while (i + 1 < BL_COUNT(units) && number < units[i].ms)
-			i++;
-		bl_buf_addf(out, "%g%s", number / units[i].ms, units[i].unit);
-	} else if (key->type == BL_CONFIG_SIZE) {
-		bl_str_add_bytes(out, (uint64_t)number);
-	} else {
-		bl_buf_addf(out, "%.10g", number);
-	}
+	for (size_t i = 0; i < BL_COUNT(units); i++)
+		if (units[i].type == key->type && (!best || number < best->factor))
+			best = &units[i];
+	bl_buf_addf(out, "%.10g%s", best ? number / best->factor : number, best ? best->name : "");
 }
 
 void bl_config_allowed(const struct bl_config_key *key, struct bl_buf *out)
 {
 	static const char *const names[] = {
-		[BL_CONFIG_VERSION] = "a whole number",
+		[BL_CONFIG_VERSION] = "1",
 		[BL_CONFIG_TEXT] = "text",
 		[BL_CONFIG_PATH] = "a relative path",
 		[BL_CONFIG_BOOL] = "true or false",
 		[BL_CONFIG_INT] = "a whole number",
 		[BL_CONFIG_REAL] = "a number",
-		[BL_CONFIG_DURATION] = "a duration like 90s, 30m or 6h,",
-		[BL_CONFIG_SIZE] = "a size like 512MiB or 2GiB,",
+		[BL_CONFIG_DURATION] = "a duration",
+		[BL_CONFIG_SIZE] = "a size",
 		[BL_CONFIG_WORD] = "",
 		[BL_CONFIG_SWITCH] = "a map of keys, or ",
 		[BL_CONFIG_COMMAND] = "a list of text, or text",
@@ -69,7 +71,7 @@ void bl_config_allowed(const struct bl_config_key *key, struct bl_buf *out)
 	bl_buf_adds(out, names[key->type]);
 	if (key->words)
 		add_words(out, key->words);
-	if (key->min == 0 && key->max == 0)
+	if (key->min == key->max)
 		return;
 	bl_buf_adds(out, " from ");
 	add_number(out, key, key->min);
@@ -92,9 +94,6 @@ static void add_row(struct bl_buf *out, const struct bl_config_key *key)
 	BL_AUTO(bl_buf) allowed = BL_BUF(1024);
 
 	bl_config_allowed(key, &allowed);
-	if (allowed.len && allowed.data[0] >= 'a' && allowed.data[0] <= 'z' &&
-	    !(key->type == BL_CONFIG_WORD))
-		allowed.data[0] = (char)(allowed.data[0] - 'a' + 'A');
 	bl_buf_addf(out, "| `%s` | ", key->name);
 	add_cell(out, bl_buf_text(&allowed));
 	bl_buf_addf(out, " | %s%s%s | ", key->fallback ? "`" : "",

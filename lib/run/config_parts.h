@@ -42,8 +42,6 @@ BL_MUST int bl_config_text_like(const struct bl_value *from, const char *text,
 bool bl_config_is_word(const char *words, const char *word);
 bool bl_config_is_name(const char *text);    /* of a channel or a job: [A-Za-z0-9_-]{1,64} */
 bool bl_config_is_section(const char *name); /* image, checkpoints, metrics */
-bool bl_config_is_map(enum bl_config_type type);
-bool bl_config_is_list(enum bl_config_type type);
 
 /* What a source sets, in order. Values are owned. */
 struct bl_config_setting {

@@ -133,7 +133,7 @@ const struct bl_config_key bl_config_table[] = {
 	  NULL },
 	{ "stall", BL_CONFIG_DURATION, "30m", NULL, 0, 7 * DAY, 0,
 	  "Silence after which a warning is given; 0s: never.", NULL },
-	{ "max_log_bytes", BL_CONFIG_SIZE, "2GiB", NULL, 1024, 1e12, 0,
+	{ "max_log_bytes", BL_CONFIG_SIZE, "2GiB", NULL, 1024, 1099511627776.0, 0,
 	  "How much of the command's output is kept.", NULL },
 
 	{ "keep_failed", BL_CONFIG_DURATION, "0s", NULL, 0, 7 * DAY, 0,
