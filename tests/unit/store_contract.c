@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/store_contract.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "codec/hash.h"
+#include "run/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define BIG_BYTES ((size_t)5 << 20) /* several chunks of any implementation */
+
+static void must(int result, const struct bl_err *err)
+{
+	if (result)
+		fail_msg("%d: %s", err->code, err->text);
+}
+
+static void put(struct bl_store *store, const char *key, const char *text)
+{
+	struct bl_err err = { 0 };
+
+	must(bl_store_put(store, NULL, key, text, strlen(text), &err), &err);
+}
+
+static void assert_object(struct bl_store *store, const char *key, const char *text)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(1 << 20);
+	struct bl_err err = { 0 };
+
+	must(bl_store_get(store, NULL, key, &buf, &err), &err);
+	assert_string_equal(bl_buf_text(&buf), text);
+}
+
+static void assert_absent(struct bl_store *store, const char *key)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(1 << 20);
+	struct bl_err err = { 0 };
+
+	assert_int_equal(bl_store_get(store, NULL, key, &buf, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	assert_int_equal(buf.len, 0);
+}
+
+/* A list as text: "key=size " or "prefix/ " each. */
+static int note(void *arg, const struct bl_listed *item, struct bl_err *err)
+{
+	(void)err;
+	if (item->is_prefix)
+		bl_buf_addf(arg, "%s ", item->key);
+	else
+		bl_buf_addf(arg, "%s=%llu ", item->key, (unsigned long long)item->size);
+	return 0;
+}
+
+static void assert_list(struct bl_store *store, const char *prefix, const char *start_after,
+                        char delimiter, const char *want)
+{
+	BL_AUTO(bl_buf) got = BL_BUF(1 << 20);
+	struct bl_err err = { 0 };
+
+	must(bl_store_list(store, NULL, prefix, start_after, delimiter, note, &got, &err), &err);
+	assert_string_equal(bl_buf_text(&got), want);
+}
+
+static int memory_file(const char *bytes, size_t len)
+{
+	struct bl_err err = { 0 };
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	must(bl_fs_write(fd, bytes, len, &err), &err);
+	return fd;
+}
+
+static void put_replaces_whole_objects(void **state)
+{
+	put(*state, "a/b", "first, and longer");
+	assert_object(*state, "a/b", "first, and longer");
+	put(*state, "a/b", "second");
+	assert_object(*state, "a/b", "second");
+	put(*state, "a/b", "");
+	assert_object(*state, "a/b", "");
+}
+
+static void put_if_absent_creates_once(void **state)
+{
+	struct bl_err err = { 0 };
+
+	must(bl_store_put_if_absent(*state, NULL, "k", "mine", 4, &err), &err);
+	assert_int_equal(bl_store_put_if_absent(*state, NULL, "k", "yours", 5, &err), -1);
+	assert_int_equal(err.code, BL_EEXIST);
+	assert_object(*state, "k", "mine");
+	assert_list(*state, "", NULL, 0, "k=4 ");
+}
+
+static void a_range_ends_with_the_object(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		size_t len;
+		const char *want;
+	} cases[] = {
+		{ 0, 10, "0123456789" }, { 3, 4, "3456" }, { 8, 100, "89" }, { 10, 5, "" },
+		{ 99, 5, "" },           { 0, 0, "" },     { 9, 1, "9" },
+	};
+
+	put(*state, "digits", "0123456789");
+	for (size_t i = 0; i < BL_COUNT(cases); i++) {
+		BL_AUTO(bl_buf) buf = BL_BUF(100);
+		struct bl_err err = { 0 };
+		uint64_t total = 0;
+
+		bl_buf_adds(&buf, ">");
+		must(bl_store_get_range(*state, NULL, "digits", cases[i].offset, cases[i].len, &buf,
+		                        &total, &err),
+		     &err);
+		assert_string_equal(bl_buf_text(&buf) + 1, cases[i].want);
+		assert_int_equal(total, 10);
+	}
+}
+
+static void absent_objects_are_an_answer(void **state)
+{
+	uint64_t size = 7, crc = 7, total = 7;
+	BL_AUTO(bl_buf) buf = BL_BUF(10);
+	struct bl_err err = { 0 };
+	BL_FD fd = memory_file("", 0);
+
+	put(*state, "dir/there", "x");
+	assert_absent(*state, "nothing");
+	assert_absent(*state, "dir/nothing");
+	assert_absent(*state, "dir");         /* what only begins a key is no object */
+	assert_absent(*state, "dir/there/x"); /* nor is what an object's key begins */
+	assert_int_equal(bl_store_get_range(*state, NULL, "n", 0, 1, &buf, &total, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_get_file(*state, NULL, "n", fd, &size, &crc, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	assert_int_equal(size + crc + total, 21);
+}
+
+static void get_keeps_to_the_buffers_limit(void **state)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(5);
+	struct bl_err err = { 0 };
+
+	put(*state, "k", "1234");
+	bl_buf_adds(&buf, "ab");
+	assert_int_equal(bl_store_get(*state, NULL, "k", &buf, &err), -1);
+	assert_int_equal(err.code, BL_ELIMIT);
+	assert_string_equal(bl_buf_text(&buf), "ab");
+	bl_err_clear(&err);
+	put(*state, "k", "123");
+	must(bl_store_get(*state, NULL, "k", &buf, &err), &err);
+	assert_string_equal(bl_buf_text(&buf), "ab123");
+}
+
+static void note_progress(void *arg, uint64_t done, uint64_t total)
+{
+	uint64_t *last = arg;
+
+	assert_int_equal(total, BIG_BYTES);
+	assert_true(done > *last && done <= total);
+	*last = done;
+}
+
+static void files_go_and_come_with_their_sum(void **state)
+{
+	char *bytes = malloc(BIG_BYTES), *back = malloc(BIG_BYTES);
+	uint64_t put_crc = 0, get_crc = 0, size = 0, done = 0;
+	struct bl_call call = { .progress = note_progress, .arg = &done };
+	struct bl_err err = { 0 };
+
+	assert_non_null(bytes);
+	assert_non_null(back);
+	for (size_t i = 0; i < BIG_BYTES; i++)
+		bytes[i] = (char)(i * 2654435761u >> 24);
+	BL_FD from = memory_file(bytes, BIG_BYTES), to = memory_file("", 0);
+	must(bl_store_put_file(*state, &call, "big", from, BIG_BYTES, &put_crc, &err), &err);
+	assert_int_equal(done, BIG_BYTES);
+	assert_true(put_crc == bl_crc64nvme(0, bytes, BIG_BYTES));
+	done = 0;
+	must(bl_store_get_file(*state, &call, "big", to, &size, &get_crc, &err), &err);
+	assert_int_equal(done, BIG_BYTES);
+	assert_int_equal(size, BIG_BYTES);
+	assert_true(put_crc == get_crc);
+	must(bl_fs_pread(to, back, BIG_BYTES, 0, &err), &err);
+	assert_memory_equal(bytes, back, BIG_BYTES);
+	free(bytes);
+	free(back);
+}
+
+static void a_file_is_taken_from_its_start_to_size(void **state)
+{
+	BL_FD fd = memory_file("0123456789", 10);
+	struct bl_err err = { 0 };
+	uint64_t crc = 1;
+
+	assert_int_equal(lseek(fd, 6, SEEK_SET), 6);
+	must(bl_store_put_file(*state, NULL, "part", fd, 4, &crc, &err), &err);
+	assert_object(*state, "part", "0123");
+	assert_true(crc == bl_crc64nvme(0, "0123", 4));
+	must(bl_store_put_file(*state, NULL, "part", fd, 0, &crc, &err), &err);
+	assert_object(*state, "part", "");
+}
+
+static void a_file_shorter_than_said_is_not_stored(void **state)
+{
+	BL_FD fd = memory_file("0123", 4);
+	struct bl_err err = { 0 };
+	uint64_t crc = 1;
+
+	put(*state, "k", "old");
+	assert_int_equal(bl_store_put_file(*state, NULL, "k", fd, 5, &crc, &err), -1);
+	assert_int_equal(err.code, BL_ECORRUPT);
+	assert_int_equal(crc, 1);
+	assert_object(*state, "k", "old");
+	assert_list(*state, "", NULL, 0, "k=3 ");
+}
+
+static void lists_are_in_key_order(void **state)
+{
+	/* by whole keys: '.' < '/' < '0', so that a.c stands before a/b and a0 behind */
+	put(*state, "a0", "1");
+	put(*state, "a/b", "12");
+	put(*state, "a/b.x", "123");
+	put(*state, "a.c", "1234");
+	put(*state, "a-", "12345");
+	put(*state, "\xc3\xa9", "");
+	assert_list(*state, "", NULL, 0, "a-=5 a.c=4 a/b=2 a/b.x=3 a0=1 \xc3\xa9=0 ");
+}
+
+static void a_prefix_is_text_not_a_directory(void **state)
+{
+	put(*state, "runs/1a/x", "");
+	put(*state, "runs/1b", "");
+	put(*state, "runs/2", "");
+	put(*state, "run", "");
+	assert_list(*state, "runs/1", NULL, 0, "runs/1a/x=0 runs/1b=0 ");
+	assert_list(*state, "run", NULL, 0, "run=0 runs/1a/x=0 runs/1b=0 runs/2=0 ");
+	assert_list(*state, "runs/", NULL, 0, "runs/1a/x=0 runs/1b=0 runs/2=0 ");
+	assert_list(*state, "runs/1a/x", NULL, 0, "runs/1a/x=0 ");
+	assert_list(*state, "runs/1a/xx", NULL, 0, "");
+	assert_list(*state, "none/", NULL, 0, "");
+	assert_list(*state, "run/", NULL, 0, "");
+}
+
+static void a_list_goes_on_after_a_key(void **state)
+{
+	put(*state, "a/1", "");
+	put(*state, "a/2", "");
+	put(*state, "b", "");
+	put(*state, "c/1", "");
+	assert_list(*state, "", "a/1", 0, "a/2=0 b=0 c/1=0 ");
+	assert_list(*state, "", "a/2", 0, "b=0 c/1=0 ");
+	assert_list(*state, "", "a/", 0, "a/1=0 a/2=0 b=0 c/1=0 ");
+	assert_list(*state, "", "a0", 0, "b=0 c/1=0 ");
+	assert_list(*state, "", "bb", 0, "c/1=0 ");
+	assert_list(*state, "", "c/1", 0, "");
+	assert_list(*state, "a/", "a/1", 0, "a/2=0 ");
+	assert_list(*state, "b", "a/1", 0, "b=0 ");
+}
+
+static void a_delimiter_folds(void **state)
+{
+	put(*state, "runs/1/x", "");
+	put(*state, "runs/1/y/z", "");
+	put(*state, "runs/2/x", "");
+	put(*state, "runs/note", "1");
+	assert_list(*state, "runs/", NULL, '/', "runs/1/ runs/2/ runs/note=1 ");
+	assert_list(*state, "", NULL, '/', "runs/ ");
+	assert_list(*state, "runs/1", NULL, '/', "runs/1/ ");
+	assert_list(*state, "runs/1/", NULL, '/', "runs/1/x=0 runs/1/y/ ");
+	assert_list(*state, "runs/", "runs/1/x", '/', "runs/1/ runs/2/ runs/note=1 ");
+	assert_list(*state, "runs/", "runs/1/y/z", '/', "runs/2/ runs/note=1 ");
+	assert_list(*state, "runs/", "runs/1/~", '/', "runs/2/ runs/note=1 ");
+}
+
+static int stop_at_second(void *arg, const struct bl_listed *item, struct bl_err *err)
+{
+	int *seen = arg;
+
+	(void)item;
+	(void)err;
+	return ++*seen == 2 ? 42 : 0;
+}
+
+static void a_callback_ends_the_list(void **state)
+{
+	struct bl_err err = { 0 };
+	int seen = 0;
+
+	put(*state, "a/1", "");
+	put(*state, "a/2", "");
+	put(*state, "b/3", "");
+	assert_int_equal(bl_store_list(*state, NULL, "", NULL, 0, stop_at_second, &seen, &err), 42);
+	assert_int_equal(seen, 2);
+	assert_int_equal(err.code, BL_OK);
+}
+
+struct pruning {
+	struct bl_store *store;
+	struct bl_buf seen;
+};
+
+static int delete_listed(void *arg, const struct bl_listed *item, struct bl_err *err)
+{
+	struct pruning *pruning = arg;
+
+	bl_buf_addf(&pruning->seen, "%s ", item->key);
+	return bl_store_delete(pruning->store, NULL, item->key, err);
+}
+
+static void what_is_listed_may_be_deleted(void **state)
+{
+	struct pruning pruning = { *state, BL_BUF(1000) };
+	struct bl_err err = { 0 };
+
+	put(*state, "a/1", "");
+	put(*state, "a/2", "");
+	put(*state, "b", "");
+	must(bl_store_list(*state, NULL, "", NULL, 0, delete_listed, &pruning, &err), &err);
+	assert_string_equal(bl_buf_text(&pruning.seen), "a/1 a/2 b ");
+	assert_list(*state, "", NULL, 0, "");
+	bl_buf_done(&pruning.seen);
+}
+
+static void deleting_what_is_absent_is_done(void **state)
+{
+	struct bl_err err = { 0 };
+
+	put(*state, "a/b/c", "x");
+	put(*state, "a/d", "x");
+	must(bl_store_delete(*state, NULL, "a/b/c", &err), &err);
+	must(bl_store_delete(*state, NULL, "a/b/c", &err), &err);
+	must(bl_store_delete(*state, NULL, "never/was", &err), &err);
+	must(bl_store_delete(*state, NULL, "a", &err), &err);
+	assert_absent(*state, "a/b/c");
+	assert_list(*state, "", NULL, '/', "a/ ");
+	assert_list(*state, "a/", NULL, '/', "a/d=1 ");
+	must(bl_store_delete(*state, NULL, "a/d", &err), &err);
+	assert_list(*state, "", NULL, '/', "");
+	put(*state, "a", "now an object");
+	assert_object(*state, "a", "now an object");
+}
+
+static void bad_keys_are_refused_everywhere(void **state)
+{
+	char over[BL_KEY_MAX + 2];
+	const char *const bad[] = { "",    "/a",     "a/",       "a//b",     ".",        "..",
+		                    "a/.", "../a",   "a/../b",   "a\nb",     "a\x7f",    "\xff",
+		                    over,  "a/\xc3", "./a/b/c/", "\xc0\xaf", "a/b/../.." };
+
+	memset(over, 'k', sizeof(over) - 1);
+	over[sizeof(over) - 1] = '\0';
+	for (size_t i = 0; i < BL_COUNT(bad); i++) {
+		BL_AUTO(bl_buf) buf = BL_BUF(10);
+		struct bl_err err[4] = { 0 };
+
+		assert_int_equal(bl_store_put(*state, NULL, bad[i], "", 0, &err[0]), -1);
+		assert_int_equal(bl_store_put_if_absent(*state, NULL, bad[i], "", 0, &err[1]), -1);
+		assert_int_equal(bl_store_get(*state, NULL, bad[i], &buf, &err[2]), -1);
+		assert_int_equal(bl_store_delete(*state, NULL, bad[i], &err[3]), -1);
+		for (size_t e = 0; e < BL_COUNT(err); e++)
+			assert_int_equal(err[e].code, BL_EINPUT);
+	}
+	assert_list(*state, "", NULL, 0, "");
+}
+
+static void odd_keys_are_keys(void **state)
+{
+	static const char *const odd[] = { "...", ".hidden",   "a b", "-rf",
+		                           "~",   "x=1,y:2@z", "%2f", "\\n*?" };
+
+	for (size_t i = 0; i < BL_COUNT(odd); i++) {
+		put(*state, odd[i], odd[i]);
+		assert_object(*state, odd[i], odd[i]);
+	}
+}
+
+static void a_deadline_in_the_past_does_nothing(void **state)
+{
+	struct bl_call call = { .deadline_mono_ms = bl_mono_ms() - 1 };
+	BL_AUTO(bl_buf) buf = BL_BUF(10);
+	struct bl_err err[4] = { 0 };
+
+	put(*state, "k", "old");
+	assert_int_equal(bl_store_put(*state, &call, "k", "new", 3, &err[0]), -1);
+	assert_int_equal(bl_store_get(*state, &call, "k", &buf, &err[1]), -1);
+	assert_int_equal(bl_store_delete(*state, &call, "k", &err[2]), -1);
+	assert_int_equal(bl_store_list(*state, &call, "", NULL, 0, note, &buf, &err[3]), -1);
+	for (size_t e = 0; e < BL_COUNT(err); e++)
+		assert_int_equal(err[e].code, BL_ETIMEOUT);
+	assert_object(*state, "k", "old");
+}
+
+#define CONTRACT(test)                                                                             \
+	{                                                                                          \
+#test, test, NULL, NULL, NULL                                                      \
+	}
+
+int run_store_contract(const char *name, int (*fresh)(void **state), int (*gone)(void **state))
+{
+	struct CMUnitTest tests[] = {
+		CONTRACT(put_replaces_whole_objects),
+		CONTRACT(put_if_absent_creates_once),
+		CONTRACT(a_range_ends_with_the_object),
+		CONTRACT(absent_objects_are_an_answer),
+		CONTRACT(get_keeps_to_the_buffers_limit),
+		CONTRACT(files_go_and_come_with_their_sum),
+		CONTRACT(a_file_is_taken_from_its_start_to_size),
+		CONTRACT(a_file_shorter_than_said_is_not_stored),
+		CONTRACT(lists_are_in_key_order),
+		CONTRACT(a_prefix_is_text_not_a_directory),
+		CONTRACT(a_list_goes_on_after_a_key),
+		CONTRACT(a_delimiter_folds),
+		CONTRACT(a_callback_ends_the_list),
+		CONTRACT(what_is_listed_may_be_deleted),
+		CONTRACT(deleting_what_is_absent_is_done),
+		CONTRACT(bad_keys_are_refused_everywhere),
+		CONTRACT(odd_keys_are_keys),
+		CONTRACT(a_deadline_in_the_past_does_nothing),
+	};
+
+	for (size_t i = 0; i < BL_COUNT(tests); i++) {
+		tests[i].setup_func = fresh;
+		tests[i].teardown_func = gone;
+	}
+	return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}

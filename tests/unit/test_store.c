@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fs.h"
+#include "codec/hash.h"
+#include "run/store.h"
+#include "tests/unit/failalloc.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/store_contract.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WRITERS 8
+
+static void must(int result, const struct bl_err *err)
+{
+	if (result)
+		fail_msg("%d: %s", err->code, err->text);
+}
+
+static void put(struct bl_store *store, const char *key, const char *text)
+{
+	struct bl_err err = { 0 };
+
+	must(bl_store_put(store, NULL, key, text, strlen(text), &err), &err);
+}
+
+static void assert_object(struct bl_store *store, const char *key, const char *text)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(1 << 20);
+	struct bl_err err = { 0 };
+
+	must(bl_store_get(store, NULL, key, &buf, &err), &err);
+	assert_string_equal(bl_buf_text(&buf), text);
+}
+
+static int note(void *arg, const struct bl_listed *item, struct bl_err *err)
+{
+	(void)err;
+	bl_buf_addf(arg, "%s ", item->key);
+	return 0;
+}
+
+static void assert_list(struct bl_store *store, const char *want)
+{
+	BL_AUTO(bl_buf) got = BL_BUF(1 << 20);
+	struct bl_err err = { 0 };
+
+	must(bl_store_list(store, NULL, "", NULL, 0, note, &got, &err), &err);
+	assert_string_equal(bl_buf_text(&got), want);
+}
+
+static void write_path(const char *path, const char *text)
+{
+	struct bl_err err = { 0 };
+
+	must(bl_fs_replace(AT_FDCWD, path, text, strlen(text), 0644, &err), &err);
+}
+
+static size_t count_files(const char *path)
+{
+	BL_AUTO(bl_buf) command = BL_BUF(1000);
+	char line[64] = "";
+	FILE *pipe;
+
+	bl_buf_addf(&command, "find '%s' -type f | wc -l", path);
+	pipe = popen(bl_buf_text(&command), "r");
+	assert_non_null(pipe);
+	assert_non_null(fgets(line, sizeof(line), pipe));
+	pclose(pipe);
+	return strtoul(line, NULL, 10);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static void names_of_a_store(void **state)
+{
+	static const struct {
+		const char *uri;
+		enum bl_code code;
+	} bad[] = {
+		{ "", BL_EINPUT },
+		{ "s3://bucket", BL_EINPUT },
+		{ "https://x/y", BL_EINPUT },
+		{ "file://host/x", BL_EINPUT },
+		{ "file:///x%2", BL_EINPUT },
+		{ "file:///x%zz", BL_EINPUT },
+		{ "file:///x%00", BL_EINPUT },
+		{ "absent", BL_ENOENT },
+		{ "file:///absent/store", BL_ENOENT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(bad); i++) {
+		struct bl_store *store = NULL;
+		struct bl_err err = { 0 };
+
+		assert_int_equal(bl_store_open(bad[i].uri, BL_STORE_READ, &store, &err), -1);
+		assert_int_equal(err.code, bad[i].code);
+		assert_null(store);
+	}
+}
+
+static void a_store_is_made_and_found_again(void **state)
+{
+	BL_STORE made = NULL;
+	BL_STORE again = NULL;
+	struct bl_err err = { 0 };
+	char want[PATH_MAX], uri[PATH_MAX];
+
+	(void)state;
+	must(bl_store_open("deep/in the/store", BL_STORE_WRITE, &made, &err), &err);
+	snprintf(want, sizeof(want), "%s/deep/in the/store", scratch_dir());
+	assert_string_equal(bl_store_uri(made), want);
+	put(made, "k", "v");
+	snprintf(uri, sizeof(uri), "file://%s/deep/in%%20the/store", scratch_dir());
+	must(bl_store_open(uri, BL_STORE_READ, &again, &err), &err);
+	assert_object(again, "k", "v");
+	assert_int_equal(count_files("deep"), 1); /* the proof of being writable is gone */
+}
+
+static void a_store_for_reading_refuses_to_write(void **state)
+{
+	BL_STORE reader = NULL;
+	struct bl_err err[3] = { 0 };
+
+	put(*state, "k", "v");
+	must(bl_store_open("store", BL_STORE_READ, &reader, &err[0]), &err[0]);
+	assert_int_equal(bl_store_put(reader, NULL, "k", "w", 1, &err[0]), -1);
+	assert_int_equal(bl_store_put_if_absent(reader, NULL, "n", "w", 1, &err[1]), -1);
+	assert_int_equal(bl_store_delete(reader, NULL, "k", &err[2]), -1);
+	for (size_t i = 0; i < BL_COUNT(err); i++)
+		assert_int_equal(err[i].code, BL_EDENIED);
+	assert_object(reader, "k", "v");
+}
+
+static void what_cannot_be_a_store_says_so(void **state)
+{
+	struct bl_store *store = NULL;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	write_path("file", "");
+	assert_int_equal(bl_store_open("file", BL_STORE_WRITE, &store, &err), -1);
+	assert_non_null(strstr(err.text, "store 'file'"));
+	bl_err_clear(&err);
+	/* nobody can make directories there, root neither */
+	assert_int_equal(bl_store_open("/proc/branchline", BL_STORE_WRITE, &store, &err), -1);
+	assert_null(store);
+	bl_err_clear(&err);
+	setenv("BRANCHLINE_FAILPOINT", "store.open.write=ENOSPC", 1);
+	assert_int_equal(bl_store_open("full", BL_STORE_WRITE, &store, &err), -1);
+	unsetenv("BRANCHLINE_FAILPOINT");
+	assert_int_equal(err.code, BL_ENOSPC);
+	assert_non_null(strstr(err.next, "--store"));
+	assert_int_equal(count_files("full"), 0);
+}
+
+static void a_directory_without_the_right_says_so(void **state)
+{
+	struct bl_store *store = NULL;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	if (!geteuid())
+		skip(); /* root may write anywhere */
+	assert_int_equal(mkdir("closed", 0555), 0);
+	assert_int_equal(bl_store_open("closed", BL_STORE_WRITE, &store, &err), -1);
+	assert_int_equal(err.code, BL_EDENIED);
+	assert_non_null(strstr(err.next, "--store"));
+}
+
+/* --- directories, links, temporary files ------------------------------------------------------ */
+
+static void a_key_cannot_begin_another(void **state)
+{
+	struct bl_err err[2] = { 0 };
+	uint64_t crc;
+	BL_FD fd = open("/dev/null", O_RDONLY);
+
+	put(*state, "a/b", "x");
+	assert_int_equal(bl_store_put(*state, NULL, "a/b/c", "", 0, &err[0]), -1);
+	assert_int_equal(bl_store_put_file(*state, NULL, "a", fd, 0, &crc, &err[1]), -1);
+	assert_int_equal(err[0].code, BL_EINPUT);
+	assert_non_null(strstr(err[0].text, "write a/b/c: 'a/b' is an object"));
+	assert_int_equal(err[1].code, BL_EINPUT);
+	assert_non_null(strstr(err[1].text, "'a' is a directory"));
+	assert_list(*state, "a/b ");
+}
+
+static void a_part_fits_a_file_name(void **state)
+{
+	char key[3 + NAME_MAX + 2] = "d/";
+	BL_AUTO(bl_buf) buf = BL_BUF(10);
+	struct bl_err err = { 0 };
+
+	memset(key + 2, 'n', NAME_MAX);
+	key[2 + NAME_MAX] = '\0';
+	put(*state, key, "x");
+	assert_object(*state, key, "x");
+	key[2 + NAME_MAX] = 'n';
+	key[3 + NAME_MAX] = '\0';
+	assert_int_equal(bl_store_put(*state, NULL, key, "", 0, &err), -1);
+	assert_int_equal(err.code, BL_EINPUT);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_get(*state, NULL, key, &buf, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	bl_err_clear(&err);
+	must(bl_store_list(*state, NULL, key, NULL, 0, note, &buf, &err), &err);
+	assert_int_equal(buf.len, 0);
+}
+
+static void links_lead_nowhere(void **state)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(1000);
+	struct bl_err err = { 0 };
+
+	put(*state, "real/k", "inside");
+	assert_int_equal(mkdir("outside", 0777), 0);
+	write_path("outside/secret", "secret");
+	assert_int_equal(symlink("../outside", "store/way"), 0);
+	assert_int_equal(symlink("../outside/secret", "store/file"), 0);
+	assert_int_equal(symlink("real", "store/alias"), 0);
+	assert_list(*state, "real/k ");
+	assert_int_equal(bl_store_get(*state, NULL, "file", &buf, &err), -1);
+	assert_int_equal(err.code, BL_EDENIED);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_get(*state, NULL, "way/secret", &buf, &err), -1);
+	assert_int_equal(err.code, BL_EDENIED);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_get(*state, NULL, "alias/k", &buf, &err), -1);
+	assert_int_equal(err.code, BL_EDENIED);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_put(*state, NULL, "way/new", "x", 1, &err), -1);
+	assert_int_equal(err.code, BL_EDENIED);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_delete(*state, NULL, "way/secret", &err), -1);
+	assert_int_equal(count_files("outside"), 1);
+	bl_err_clear(&err);
+	/* over a link at the key itself: it is replaced, not followed */
+	put(*state, "file", "mine");
+	assert_object(*state, "file", "mine");
+	assert_int_equal(count_files("outside"), 1);
+}
+
+static void only_regular_files_are_objects(void **state)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(1000);
+	struct bl_err err = { 0 };
+
+	assert_int_equal(mkfifo("store/fifo", 0666), 0);
+	assert_int_equal(mkdir("store/empty", 0777), 0);
+	assert_list(*state, "");
+	assert_int_equal(bl_store_get(*state, NULL, "fifo", &buf, &err), -1); /* does not wait */
+	assert_int_equal(err.code, BL_ENOENT);
+	bl_err_clear(&err);
+	must(bl_store_list(*state, NULL, "", NULL, '/', note, &buf, &err), &err);
+	assert_string_equal(bl_buf_text(&buf), ""); /* an empty directory is nothing */
+}
+
+#define TEMP_NAME ".bl-abcdefgh234567zz.tmp"
+
+static void temporary_files_are_not_there(void **state)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(1000);
+	struct bl_err err = { 0 };
+
+	put(*state, "d/k", "x");
+	write_path("store/d/" TEMP_NAME, "half");
+	write_path("store/only/" TEMP_NAME, "half");
+	assert_list(*state, "d/k ");
+	assert_int_equal(bl_store_get(*state, NULL, "d/" TEMP_NAME, &buf, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_put(*state, NULL, "d/" TEMP_NAME, "", 0, &err), -1);
+	assert_int_equal(err.code, BL_EINPUT);
+	bl_err_clear(&err);
+	must(bl_store_list(*state, NULL, "", NULL, '/', note, &buf, &err), &err);
+	assert_string_equal(bl_buf_text(&buf), "d/ ");
+	put(*state, "d/.bl-short.tmp", "a name like any other");
+}
+
+static void age(const char *path, int64_t seconds)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		                     { .tv_sec = time(NULL) - seconds } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void old_leftovers_go_with_the_next_write(void **state)
+{
+	write_path("store/d/" TEMP_NAME, "old");
+	write_path("store/d/.bl-aaaaaaaaaaaaaaaa.tmp", "another writer's, just now");
+	write_path("store/d/old", "an object, as old");
+	age("store/d/" TEMP_NAME, 2 * 60 * 60);
+	age("store/d/old", 2 * 60 * 60);
+	put(*state, "d/new", "x");
+	assert_int_equal(access("store/d/" TEMP_NAME, F_OK), -1);
+	assert_int_equal(access("store/d/.bl-aaaaaaaaaaaaaaaa.tmp", F_OK), 0);
+	assert_list(*state, "d/new d/old ");
+}
+
+/* --- crashes and full disks ------------------------------------------------------------------- */
+
+/* Runs `writes` in a process that dies at the failpoint. */
+static void die_writing(struct bl_store *store, const char *failpoint, const char *key,
+                        int (*write)(struct bl_store *, const struct bl_call *, const char *,
+                                     const void *, size_t, struct bl_err *))
+{
+	struct bl_err err = { 0 };
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		setenv("BRANCHLINE_FAILPOINT", failpoint, 1);
+		_exit(write(store, NULL, key, "new", 3, &err) ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void a_crash_before_the_rename_leaves_the_old(void **state)
+{
+	put(*state, "d/k", "old");
+	die_writing(*state, "store.put.before_rename=kill", "d/k", bl_store_put);
+	assert_object(*state, "d/k", "old");
+	assert_list(*state, "d/k ");
+	die_writing(*state, "store.put.before_rename=kill", "d/n", bl_store_put_if_absent);
+	assert_list(*state, "d/k ");
+	assert_int_equal(count_files("store"), 3); /* two leftovers */
+	put(*state, "d/n", "later");
+	assert_object(*state, "d/n", "later");
+}
+
+static void a_crash_after_the_link_leaves_the_new(void **state)
+{
+	struct bl_err err = { 0 };
+
+	die_writing(*state, "fs.create.after=kill", "d/n", bl_store_put_if_absent);
+	assert_object(*state, "d/n", "new");
+	assert_list(*state, "d/n ");
+	assert_int_equal(bl_store_put_if_absent(*state, NULL, "d/n", "x", 1, &err), -1);
+	assert_int_equal(err.code, BL_EEXIST);
+}
+
+static void a_full_disk_names_the_key_and_tears_nothing(void **state)
+{
+	BL_FD fd = open("source", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	struct bl_err err[4] = { 0 };
+	uint64_t crc = 0, size;
+
+	assert_int_equal(ftruncate(fd, 3 << 20), 0);
+	put(*state, "d/k", "old");
+	setenv("BRANCHLINE_FAILPOINT",
+	       "store.put.write=ENOSPC,store.put_file.write=ENOSPC@3,"
+	       "store.get_file.write=ENOSPC",
+	       1);
+	assert_int_equal(bl_store_put(*state, NULL, "d/k", "new", 3, &err[0]), -1);
+	assert_int_equal(bl_store_put_if_absent(*state, NULL, "d/n", "new", 3, &err[1]), -1);
+	assert_int_equal(bl_store_put_file(*state, NULL, "d/k", fd, 3 << 20, &crc, &err[2]), -1);
+	assert_int_equal(bl_store_get_file(*state, NULL, "d/k", fd, &size, &crc, &err[3]), -1);
+	unsetenv("BRANCHLINE_FAILPOINT");
+	for (size_t i = 0; i < BL_COUNT(err); i++) {
+		assert_int_equal(err[i].code, BL_ENOSPC);
+		assert_non_null(strstr(err[i].text, i == 1 ? "d/n" : "d/k"));
+		assert_non_null(strstr(err[i].text, "No space left"));
+		assert_true(i == 3 || strstr(err[i].next, "free space"));
+	}
+	assert_object(*state, "d/k", "old");
+	assert_int_equal(count_files("store"), 1);
+}
+
+/* --- races ------------------------------------------------------------------------------------ */
+
+static int create_as(struct bl_store *store, int start, unsigned who)
+{
+	struct bl_err err = { 0 };
+	char text[32], byte;
+
+	snprintf(text, sizeof(text), "writer %u", who);
+	if (read(start, &byte, 1) != 0) /* the pipe's end: all start at once */
+		return 100;
+	if (!bl_store_put_if_absent(store, NULL, "race/k", text, strlen(text), &err))
+		return (int)who;
+	return err.code == BL_EEXIST ? 50 : 101;
+}
+
+static void one_of_eight_creates(void **state)
+{
+	int start[2], winner = -1, losers = 0;
+	char want[32];
+
+	assert_int_equal(pipe(start), 0);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (!pid) {
+			close(start[1]);
+			_exit(create_as(*state, start[0], i));
+		}
+	}
+	close(start[0]);
+	close(start[1]);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		int status;
+
+		assert_true(wait(&status) > 0);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 50) {
+			losers++;
+			continue;
+		}
+		assert_int_equal(winner, -1);
+		winner = WEXITSTATUS(status);
+	}
+	assert_int_equal(losers, WRITERS - 1);
+	assert_in_range(winner, 0, WRITERS - 1);
+	snprintf(want, sizeof(want), "writer %d", winner);
+	assert_object(*state, "race/k", want);
+	assert_int_equal(count_files("store"), 1);
+}
+
+/* A writer and a deleter in one directory: its removal as empty must not fail the write. */
+static void a_vanishing_directory_does_not_fail_a_write(void **state)
+{
+	struct bl_err err = { 0 };
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		for (int i = 0; i < 300; i++) {
+			if (bl_store_put(*state, NULL, "d/e/child", "x", 1, &err) ||
+			    bl_store_delete(*state, NULL, "d/e/child", &err))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 300; i++) {
+		must(bl_store_put(*state, NULL, "d/e/parent", "x", 1, &err), &err);
+		must(bl_store_delete(*state, NULL, "d/e/parent", &err), &err);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_list(*state, "");
+}
+
+/* --- allocations ------------------------------------------------------------------------------ */
+
+static int every_operation(struct bl_err *err)
+{
+	BL_STORE store = NULL;
+	BL_AUTO(bl_buf) buf = BL_BUF(1000);
+	BL_FD fd = open("copy", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	char uri[PATH_MAX];
+	uint64_t size, crc, total;
+
+	snprintf(uri, sizeof(uri), "file://%s/other", scratch_dir());
+	if (bl_store_open(uri, BL_STORE_WRITE, &store, err) ||
+	    bl_store_put(store, NULL, "d/k", "text", 4, err))
+		return -1;
+	if (bl_store_put_if_absent(store, NULL, "d/n", "text", 4, err)) {
+		if (err->code != BL_EEXIST)
+			return -1;
+		bl_err_clear(err);
+	}
+	if (bl_store_get_file(store, NULL, "d/k", fd, &size, &crc, err) ||
+	    bl_store_put_file(store, NULL, "d/f", fd, size, &crc, err) ||
+	    bl_store_get(store, NULL, "d/k", &buf, err) ||
+	    bl_store_get_range(store, NULL, "d/k", 1, 2, &buf, &total, err) ||
+	    bl_store_list(store, NULL, "", NULL, '/', note, &buf, err) ||
+	    bl_store_list(store, NULL, "d/", NULL, 0, note, &buf, err) ||
+	    bl_buf_check(&buf, "buffer", err) || bl_store_delete(store, NULL, "d/n", err))
+		return -1;
+	return 0;
+}
+
+static void each_allocation_of_the_store(void **state)
+{
+	(void)state;
+	each_allocation_fails(every_operation, 200);
+}
+
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_store, scratch_done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_SCRATCH(names_of_a_store),
+		IN_SCRATCH(a_store_is_made_and_found_again),
+		IN_SCRATCH(a_store_for_reading_refuses_to_write),
+		IN_SCRATCH(what_cannot_be_a_store_says_so),
+		IN_SCRATCH(a_directory_without_the_right_says_so),
+		IN_SCRATCH(a_key_cannot_begin_another),
+		IN_SCRATCH(a_part_fits_a_file_name),
+		IN_SCRATCH(links_lead_nowhere),
+		IN_SCRATCH(only_regular_files_are_objects),
+		IN_SCRATCH(temporary_files_are_not_there),
+		IN_SCRATCH(old_leftovers_go_with_the_next_write),
+		IN_SCRATCH(a_crash_before_the_rename_leaves_the_old),
+		IN_SCRATCH(a_crash_after_the_link_leaves_the_new),
+		IN_SCRATCH(a_full_disk_names_the_key_and_tears_nothing),
+		IN_SCRATCH(one_of_eight_creates),
+		IN_SCRATCH(a_vanishing_directory_does_not_fail_a_write),
+		IN_SCRATCH(each_allocation_of_the_store),
+	};
+	int failed = run_store_contract("store contract: directory", scratch_store, scratch_done);
+
+	return failed + cmocka_run_group_tests_name("store: directory", tests, NULL, NULL);
+}
