@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/proc.h"
+#include "run/attempt.h"
+#include "run/heartbeat.h"
+#include "run/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNS_MAX_BYTES ((size_t)512 << 20)
+
+static void take_run(const struct bl_run *run, struct bl_run_summary *out)
+{
+	snprintf(out->id, sizeof(out->id), "%s", run->id);
+	snprintf(out->job, sizeof(out->job), "%s", run->job);
+	snprintf(out->branch, sizeof(out->branch), "%s", run->branch);
+	snprintf(out->sha, sizeof(out->sha), "%s", run->head);
+	snprintf(out->subject, sizeof(out->subject), "%s", run->subject);
+	snprintf(out->kind, sizeof(out->kind), "%s", run->kind);
+	snprintf(out->primary, sizeof(out->primary), "%s", run->primary);
+	out->dirty = run->dirty;
+	out->created_ms = run->created_ms;
+	out->step = out->total_steps = out->primary_value = out->cost_usd = (double)NAN;
+}
+
+static void take_heartbeat(const struct bl_heartbeat *beat, struct bl_run_summary *out)
+{
+	out->step = beat->step;
+	out->total_steps = beat->total_steps;
+	out->cost_usd = beat->cost_usd;
+	out->seen_ms = beat->at_ms;
+	snprintf(out->phase, sizeof(out->phase), "%s", beat->phase);
+	for (size_t i = 0; i < beat->n_metrics; i++) {
+		if (!strcmp(beat->metrics[i].name, out->primary))
+			out->primary_value = beat->metrics[i].value;
+	}
+}
+
+static void set_state(struct bl_run_summary *out, enum bl_run_state state, const char *word)
+{
+	out->state = state;
+	snprintf(out->word, sizeof(out->word), "%s", word);
+}
+
+static void take_result(const struct bl_result *result, int64_t at_ms, struct bl_run_summary *out)
+{
+	snprintf(out->class, sizeof(out->class), "%s", bl_class_word(result->class));
+	snprintf(out->message, sizeof(out->message), "%s", result->message);
+	if (at_ms > out->seen_ms)
+		out->seen_ms = at_ms;
+}
+
+static int judge_live(const struct bl_attempts *seen, struct bl_run_summary *out,
+                      struct bl_err *err)
+{
+	int64_t silence_ms = bl_wall_ms() - out->seen_ms;
+	enum bl_liveness owner;
+
+	if (bl_proc_probe(&seen->claim.owner, &owner, err))
+		return -1;
+	if (owner == BL_DEAD)
+		set_state(out, BL_RUN_RESUMABLE, "interrupted (resumable)");
+	else if (owner == BL_UNKNOWN && out->seen_ms &&
+	         silence_ms > seen->claim.heartbeat_ms * BL_HEARTBEATS_TO_DEATH)
+		set_state(out, BL_RUN_SILENT, "silent");
+	else if (seen->stop_wanted)
+		set_state(out, BL_RUN_STOPPING, "stopping");
+	else
+		set_state(out, BL_RUN_RUNNING, "running");
+	return 0;
+}
+
+static int judge_state(const struct bl_attempts *seen, struct bl_run_summary *out,
+                       struct bl_err *err)
+{
+	const struct bl_end *end = &seen->end;
+
+	if (seen->has_outcome) {
+		out->finished_ms = seen->outcome.finished_at_ms;
+		take_result(&seen->outcome.result, out->finished_ms, out);
+		set_state(out, BL_RUN_ENDED, bl_status_word(seen->outcome.result.status));
+		return 0;
+	}
+	if (!seen->newest) {
+		set_state(out, BL_RUN_PENDING, "pending");
+		return 0;
+	}
+	if (!seen->newest_ended)
+		return judge_live(seen, out, err);
+	take_result(&end->result, end->finished_at_ms, out);
+	if (bl_class_relaunchable(end->result.class)) {
+		set_state(out, BL_RUN_RESUMABLE, "interrupted (resumable)");
+		return 0;
+	}
+	/* its outcome is due and says the same */
+	out->finished_ms = end->finished_at_ms;
+	set_state(out, BL_RUN_ENDED, bl_status_word(end->result.status));
+	return 0;
+}
+
+static int summarise(struct bl_store *store, const struct bl_run *run, struct bl_run_summary *out,
+                     struct bl_err *err)
+{
+	struct bl_run_summary got = { 0 };
+	struct bl_attempts seen;
+	struct bl_heartbeat beat;
+
+	if (bl_attempts_read(store, run->id, &seen, err))
+		return -1;
+	take_run(run, &got);
+	got.attempt = seen.newest;
+	if (seen.newest) {
+		if (!bl_heartbeat_read(store, run->id, seen.newest, &beat, err))
+			take_heartbeat(&beat, &got);
+		else if (err->code != BL_ENOENT && err->code != BL_ECORRUPT)
+			return -1;
+		bl_err_clear(err); /* one without a heartbeat has not come that far */
+	}
+	if (judge_state(&seen, &got, err))
+		return -1;
+	*out = got;
+	return 0;
+}
+
+int bl_run_summarise(struct bl_store *store, const char *id, struct bl_run_summary *out,
+                     struct bl_err *err)
+{
+	BL_AUTO(bl_run) run = { 0 };
+
+	if (bl_run_read(store, id, &run, err))
+		return -1;
+	if (summarise(store, &run, out, err))
+		return bl_wrap(err, "run %s", id);
+	return 0;
+}
+
+static bool matters(const char *wanted, const char *is)
+{
+	return !wanted || !*wanted || !strcmp(wanted, is);
+}
+
+static bool passes(const struct bl_runs_filter *filter, const struct bl_run *run)
+{
+	return matters(filter->repository_key, run->repository_key) &&
+	       matters(filter->branch, run->branch) && matters(filter->job, run->job) &&
+	       (!filter->pr || filter->pr == run->pr);
+}
+
+void bl_runs_done(struct bl_runs *runs)
+{
+	free(runs->runs);
+	*runs = (struct bl_runs){ 0 };
+}
+
+/* 1: added; 0: not wanted, or not readable and counted as such. */
+static int add_run(struct bl_store *store, const char *id, const struct bl_runs_filter *filter,
+                   struct bl_buf *into, size_t *unreadable, struct bl_err *err)
+{
+	BL_AUTO(bl_run) run = { 0 };
+	struct bl_run_summary summary;
+	bool read = !bl_run_read(store, id, &run, err);
+
+	if (read && !passes(filter, &run))
+		return 0;
+	if (!read || summarise(store, &run, &summary, err)) {
+		/* one torn document must not hide the others; absent: it is being made or removed */
+		if (err->code != BL_ECORRUPT && err->code != BL_ENOENT)
+			return -1;
+		*unreadable += err->code == BL_ECORRUPT;
+		bl_err_clear(err);
+		return 0;
+	}
+	if (filter->live && summary.state == BL_RUN_ENDED)
+		return 0;
+	bl_buf_add(into, &summary, sizeof(summary));
+	return bl_buf_check(into, "list of runs", err) ? -1 : 1;
+}
+
+int bl_runs_list(struct bl_store *store, const struct bl_runs_filter *filter, struct bl_runs *out,
+                 struct bl_err *err)
+{
+	BL_AUTO(bl_run_ids) list = { 0 };
+	BL_AUTO(bl_buf) found = BL_BUF(RUNS_MAX_BYTES);
+	size_t n = 0, unreadable = 0;
+
+	if (bl_run_ids_read(store, &list, err))
+		return -1;
+	for (size_t i = 0; i < list.n && (!filter->limit || n < filter->limit); i++) {
+		int added = add_run(store, list.ids[i], filter, &found, &unreadable, err);
+
+		if (added < 0)
+			return bl_wrap(err, "run %s", list.ids[i]);
+		n += (size_t)added;
+	}
+	/* malloc's alignment suits the structs that were added as bytes */
+	*out = (struct bl_runs){ .runs = (void *)bl_buf_take(&found),
+		                 .n = n,
+		                 .unreadable = unreadable };
+	return 0;
+}
