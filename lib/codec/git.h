@@ -23,25 +23,31 @@ struct bl_git {
 BL_MUST int bl_git_read(const char *path, struct bl_git *out, struct bl_err *err);
 
 /*
- * The difference from HEAD as a patch that `git apply` takes, untracked files included, binary
- * too. Over patch->max: BL_ELIMIT.
+ * Appends the difference from HEAD as a patch that `git apply` takes, untracked files included,
+ * binary too; submodules are left out. Over patch->max, or one file that is: BL_ELIMIT.
  */
 BL_MUST int bl_git_patch(const char *root, struct bl_buf *patch, struct bl_err *err);
 
-/* Bytes of a file at a commit ("branchline.yaml" at the pinned SHA); BL_ENOENT when it is not
- * there. */
+/*
+ * Appends the bytes of a file at a commit ("branchline.yaml" at the pinned SHA). BL_ENOENT when the
+ * file or the commit is not there.
+ */
 BL_MUST int bl_git_file(const char *root, const char *sha, const char *path, struct bl_buf *out,
                         struct bl_err *err);
 
 /*
  * First 16 hex digits of SHA-256 over the normalised "host/owner/name" of `remote` (scheme,
- * user, port, ".git" and letter case of the host do not matter), else over the path. Design 4.2,
- * REPO.
+ * user, port, ".git" and letter case of the host do not matter), else over the work tree's root,
+ * else over path, which must be absolute. Design 4.2, REPO.
  */
 BL_MUST int bl_git_repo_key(const struct bl_git *git, const char *path, char key[17],
                             struct bl_err *err);
 
-/* Diff statistics between two commits for `diff`: names with added/removed lines, one a line. */
+/*
+ * What changed between two commits, a line per file as `git diff --numstat` prints it: added lines,
+ * tab, removed lines, tab, path; "-" for both where the file is binary. BL_ENOENT: a commit
+ * that this clone does not have.
+ */
 BL_MUST int bl_git_diffstat(const char *root, const char *from_sha, const char *to_sha,
                             struct bl_buf *out, struct bl_err *err);
 
