@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "codec/hash.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -243,21 +244,11 @@ static int remove_stale(void *arg, int dir, const char *name, unsigned char type
 	return 0;
 }
 
-/* FNV-1a; never 0, the empty place. */
-static uint64_t hash_of(const char *text, size_t len)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
-	return hash ? hash : 1;
-}
-
 void tidy_parent(struct tidied *tidied, int root, const char *key)
 {
 	const char *slash = strrchr(key, '/');
 	size_t len = slash ? (size_t)(slash - key) : 0;
-	uint64_t hash = hash_of(key, len);
+	uint64_t hash = bl_crc64nvme(0, key, len) | 1; /* 0 is the empty place */
 	int64_t now_ms = bl_wall_ms();
 	struct bl_err unsaid = { 0 };
 	char path[BL_KEY_MAX + 1] = ".";
