@@ -95,9 +95,12 @@ static int unknown_flag(const char *name, struct bl_err *err)
 	const char *words[96], *near;
 	size_t n = 0;
 
-	for (; n < bl_config_table_n && n < BL_COUNT(names); n++) {
-		bl_config_flag_name(&bl_config_table[n], names[n]);
+	for (size_t i = 0; i < bl_config_table_n && n < BL_COUNT(names); i++) {
+		if (bl_config_table[i].traits & BL_CONFIG_FILE_ONLY)
+			continue;
+		bl_config_flag_name(&bl_config_table[i], names[n]);
 		words[n] = names[n];
+		n++;
 	}
 	near = bl_str_nearest(name, words, n);
 	return bl_fail(err, BL_EINPUT, "unknown flag --%.64s%s%s%s", name,
@@ -205,7 +208,7 @@ static int compare(const struct bl_value *file, const struct bl_value *all,
 			rc = (a && a->type == BL_STRING) == (b && b->type == BL_STRING)
 			             ? 0
 			             : note_override(overrides, key->name, err);
-		else if (!same(a, b))
+		else if (a && b && !bl_value_equal(a, b)) /* one may be switched off */
 			rc = note_override(overrides, key->name, err);
 		if (rc)
 			return -1;

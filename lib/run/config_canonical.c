@@ -78,12 +78,13 @@ bool bl_config_is_name(const char *text)
 	return len >= 1 && len <= 64 && !text[len];
 }
 
-/* "text 'abc'", "list": what was there instead. */
-static const char *found_text(const struct bl_value *given, char text[128])
+const char *bl_config_found(const struct bl_value *given, char text[128])
 {
-	if (given->type == BL_STRING && strlen(given->text) <= 64)
-		snprintf(text, 128, "text '%s'", given->text);
-	else if (given->text && given->type != BL_STRING)
+	if (given->type == BL_NULL)
+		snprintf(text, 128, "nothing");
+	else if (given->type == BL_STRING)
+		snprintf(text, 128, "text '%.64s'", given->text);
+	else if (given->text)
 		snprintf(text, 128, "'%.64s'", given->text);
 	else
 		snprintf(text, 128, "a %s", bl_type_name(given->type));
@@ -100,7 +101,7 @@ static int wrong(const struct bl_config_key *key, const struct bl_value *given,
 	if (bl_buf_check(&allowed, key->name, err))
 		return -1;
 	return bl_config_fault(source, given, key->name, err, "expected %s, found %s",
-	                       bl_buf_text(&allowed), found_text(given, found));
+	                       bl_buf_text(&allowed), bl_config_found(given, found));
 }
 
 static bool in_range(const struct bl_config_key *key, double number)

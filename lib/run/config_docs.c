@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* "spot, on-demand or spot-then-on-demand" */
-static void add_words(struct bl_buf *out, const char *words)
+void bl_config_add_words(struct bl_buf *out, const char *words)
 {
 	while (*words) {
 		size_t len = strcspn(words, "|");
@@ -70,7 +70,7 @@ void bl_config_allowed(const struct bl_config_key *key, struct bl_buf *out)
 
 	bl_buf_adds(out, names[key->type]);
 	if (key->words)
-		add_words(out, key->words);
+		bl_config_add_words(out, key->words);
 	if (key->min == key->max)
 		return;
 	bl_buf_adds(out, " from ");

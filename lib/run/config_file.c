@@ -24,9 +24,14 @@ static int at_key(const struct reader *r, const struct bl_value *item, struct bl
 static int unknown_key(const struct reader *r, const char *section, const struct bl_value *item,
                        struct bl_err *err)
 {
-	const char *near = bl_config_nearest(section, item->key);
+	const char *near = bl_config_nearest(section, item->key), *dot = strchr(item->key, '.');
 	char what[256];
 
+	if (!*section && dot && bl_config_find(item->key)) {
+		snprintf(what, sizeof(what), "key '%s' is written as '%s' below '%.*s:'", item->key,
+		         dot + 1, (int)(dot - item->key), item->key);
+		return at_key(r, item, err, what);
+	}
 	snprintf(what, sizeof(what), "unknown key '%.64s%s%.64s'%s%s%s", section,
 	         *section ? "." : "", item->key, near ? "; did you mean '" : "", near ? near : "",
 	         near ? "'?" : "");
@@ -39,12 +44,14 @@ static int read_map(const struct reader *r, const char *section, const struct bl
 
 static int read_section(const struct reader *r, const struct bl_value *item, struct bl_err *err)
 {
+	char found[128];
+
 	if (item->type == BL_NULL)
 		return 0;
 	if (item->type == BL_MAP)
 		return read_map(r, item->key, item, err);
-	return bl_config_fault(&r->source, item, item->key, err,
-	                       "expected a map of keys, found a %s", bl_type_name(item->type));
+	return bl_config_fault(&r->source, item, item->key, err, "expected a map of keys, found %s",
+	                       bl_config_found(item, found));
 }
 
 static int read_item(const struct reader *r, const char *section, const struct bl_value *item,
@@ -140,6 +147,7 @@ static int read_jobs(struct reader *r, const struct bl_value *jobs, const struct
                      struct bl_err *err)
 {
 	struct bl_config_layer *wanted = r->layer;
+	char found[128];
 	int rc = 0;
 
 	if (!jobs || jobs->type == BL_NULL)
@@ -159,8 +167,8 @@ static int read_jobs(struct reader *r, const struct bl_value *jobs, const struct
 			            "a job's name is 1 to 64 letters, digits, '_' and '-'");
 		else if (job->type != BL_MAP && job->type != BL_NULL)
 			rc = bl_config_fault(&r->source, job, "jobs", err,
-			                     "a job is a map of keys, not a %s",
-			                     bl_type_name(job->type));
+			                     "a job is a map of keys, found %s",
+			                     bl_config_found(job, found));
 		else
 			rc = read_map(r, "", job, err);
 	}
@@ -171,15 +179,22 @@ static int read_jobs(struct reader *r, const struct bl_value *jobs, const struct
 static int parse(const struct bl_config_input *input, struct bl_value **out, struct bl_err *err)
 {
 	BL_VALUE root = NULL;
+	const char *bytes = input->bytes;
+	size_t len = input->len;
+	char found[128];
 
 	if (input->len > BL_CONFIG_FILE_MAX)
 		return bl_fail(err, BL_EINPUT, "%s: over the limit of %u bytes", input->file,
 		               BL_CONFIG_FILE_MAX);
-	if (bl_yaml_parse(input->bytes, input->len, input->file, &root, err))
+	if (len >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3)) { /* some editors' mark of UTF-8 */
+		bytes += 3;
+		len -= 3;
+	}
+	if (bl_yaml_parse(bytes, len, input->file, &root, err))
 		return -1;
 	if (root->type != BL_MAP)
-		return bl_fail(err, BL_EINPUT, "%s:%d:%d: expected a map of keys, found a %s",
-		               input->file, root->line, root->column, bl_type_name(root->type));
+		return bl_fail(err, BL_EINPUT, "%s:%d:%d: expected a map of keys, found %s",
+		               input->file, root->line, root->column, bl_config_found(root, found));
 	*out = root;
 	root = NULL;
 	return 0;

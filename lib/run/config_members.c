@@ -25,10 +25,11 @@ static int must_be_text(const struct member *member, const struct bl_value *give
                         struct bl_err *err)
 {
 	const char *name = member->name;
+	char found[128];
 
 	if (!given->text || given->type == BL_NULL)
-		return bl_config_fault(member->source, given, name, err,
-		                       "expected text, found a %s", bl_type_name(given->type));
+		return bl_config_fault(member->source, given, name, err, "expected text, found %s",
+		                       bl_config_found(given, found));
 	if (line && (!*given->text || strpbrk(given->text, "\n\r")))
 		return bl_config_fault(member->source, given, name, err,
 		                       "expected one line of text, not empty");
@@ -55,15 +56,15 @@ static int one_word(const struct member *member, const struct bl_value *given,
                     struct bl_value **out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) allowed = BL_BUF(1024);
+	char found[128];
 
 	if (given->text && bl_config_is_word(member->key->words, given->text))
 		return bl_config_text_like(given, given->text, out, err);
-	bl_config_allowed(member->key, &allowed);
+	bl_config_add_words(&allowed, member->key->words);
 	if (bl_buf_check(&allowed, member->name, err))
 		return -1;
-	return bl_config_fault(member->source, given, member->name, err,
-	                       "expected %s, found '%.64s'", bl_buf_text(&allowed),
-	                       given->text ? given->text : bl_type_name(given->type));
+	return bl_config_fault(member->source, given, member->name, err, "expected %s, found %s",
+	                       bl_buf_text(&allowed), bl_config_found(given, found));
 }
 
 /* NAME OP NUMBER, white space as one likes: "eval_loss > 2.5" */
@@ -91,11 +92,12 @@ static int plain_scalar(const struct member *member, const struct bl_value *give
                         struct bl_value **out, struct bl_err *err)
 {
 	bool number = given->type == BL_INT || given->type == BL_REAL;
+	char found[128];
 
 	if (given->type == BL_LIST || given->type == BL_MAP || given->type == BL_NULL)
 		return bl_config_fault(member->source, given, member->name, err,
-		                       "expected text, a number, true or false, found a %s",
-		                       bl_type_name(given->type));
+		                       "expected text, a number, true or false, found %s",
+		                       bl_config_found(given, found));
 	if (given->type == BL_STRING || (number && !isfinite(given->real)))
 		return bl_config_text_like(given, given->text ? given->text : "nan", out, err);
 	*out = bl_config_like(given, given->type);
@@ -328,12 +330,13 @@ int bl_config_canonical_map(const struct bl_config_key *key, const struct bl_val
 	};
 	BL_VALUE map = bl_config_like(given, BL_MAP);
 	struct member member = { .key = key, .source = source };
+	char found[128];
 
 	if (!map)
 		return bl_fail(err, BL_ENOMEM, "out of memory");
 	if (given->type != BL_MAP && given->type != BL_NULL)
-		return bl_config_fault(source, given, key->name, err, "expected a map, found a %s",
-		                       bl_type_name(given->type));
+		return bl_config_fault(source, given, key->name, err, "expected a map, found %s",
+		                       bl_config_found(given, found));
 	if (given->n > MEMBERS_MAX)
 		return bl_config_fault(source, given, key->name, err, "over %d members",
 		                       MEMBERS_MAX);
@@ -364,14 +367,15 @@ int bl_config_canonical_list(const struct bl_config_key *key, const struct bl_va
 	struct member member = { .key = key, .source = source };
 	const struct bl_value *alone[] = { given };
 	bool is_list = given->type == BL_LIST;
+	char found[128];
 
 	if (!list)
 		return bl_fail(err, BL_ENOMEM, "out of memory");
 	snprintf(member.name, sizeof(member.name), "%s", key->name);
 	if (given->type == BL_MAP || given->n > MEMBERS_MAX)
 		return bl_config_fault(source, given, key->name, err,
-		                       "expected a list of at most %d, found a %s", MEMBERS_MAX,
-		                       bl_type_name(given->type));
+		                       "expected a list of at most %d, found %s", MEMBERS_MAX,
+		                       bl_config_found(given, found));
 	for (size_t i = 0; i < (is_list ? given->n : 1); i++) {
 		struct bl_value *item = NULL;
 

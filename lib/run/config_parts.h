@@ -39,6 +39,10 @@ struct bl_value *bl_config_like(const struct bl_value *from, enum bl_type type);
 BL_MUST int bl_config_text_like(const struct bl_value *from, const char *text,
                                 struct bl_value **out, struct bl_err *err);
 /* Whether word is one of "a|b|c". */
+/* "text 'abc'", "'99'", "a list", "nothing": what was there instead. Returns text. */
+const char *bl_config_found(const struct bl_value *given, char text[128]);
+/* "a, b or c" of "a|b|c" */
+void bl_config_add_words(struct bl_buf *out, const char *words);
 bool bl_config_is_word(const char *words, const char *word);
 bool bl_config_is_name(const char *text);    /* of a channel or a job: [A-Za-z0-9_-]{1,64} */
 bool bl_config_is_section(const char *name); /* image, checkpoints, metrics */

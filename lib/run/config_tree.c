@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The resolved tree: settings put into it, defaults filled in, its digest. */
+#include "base/str.h"
 #include "codec/json.h"
 #include "run/config_parts.h"
 
@@ -122,6 +123,9 @@ int bl_config_apply(struct bl_value *tree, struct bl_value *origins,
 	}
 	if (note_origin(origins, setting->key->name, &setting->source, setting->value, err))
 		return -1;
+	/* a section that was switched off is on again */
+	if (origins && bl_str_starts(setting->key->name, "checkpoints."))
+		bl_value_remove(origins, "checkpoints");
 	return set_copy(parent, last, setting->value, err);
 }
 
