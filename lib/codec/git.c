@@ -2,9 +2,11 @@
 #include "codec/git.h"
 
 #include "base/str.h"
+#include "codec/git_memory.h"
 #include "codec/git_remote.h"
 
 #include <git2.h>
+#include <git2/sys/alloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +29,20 @@ GIT_CLEANUP(remote, git_remote_free)
 GIT_CLEANUP(diff, git_diff_free)
 GIT_CLEANUP(patch, git_patch_free)
 
+static git_allocator memory = {
+	.gmalloc = bl_git_malloc,
+	.grealloc = bl_git_realloc,
+	.gfree = bl_git_free,
+#if LIBGIT2_VER_MAJOR == 1 && LIBGIT2_VER_MINOR < 7
+	.gcalloc = bl_git_calloc,
+	.gmallocarray = bl_git_mallocarray,
+	.greallocarray = bl_git_reallocarray,
+	.gstrdup = bl_git_strdup,
+	.gstrndup = bl_git_strndup,
+	.gsubstrdup = bl_git_substrdup,
+#endif
+};
+
 static int started = -1;
 
 static void start(void)
@@ -34,6 +50,8 @@ static void start(void)
 	/* what actions/checkout and `git worktree` may set; we read through both */
 	static const char *extensions[] = { "worktreeconfig", "partialclone" };
 
+	if (git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &memory))
+		return;
 	started = git_libgit2_init();
 	if (started < 0)
 		return;
@@ -47,9 +65,15 @@ static int failed(int rc, const char *what, struct bl_err *err)
 	const git_error *why = git_error_last();
 	enum bl_code code = rc == GIT_ENOTFOUND ? BL_ENOENT : BL_EIO;
 
-	if (why && why->klass == GIT_ERROR_NOMEMORY)
+	if (bl_git_ran_out() || (why && why->klass == GIT_ERROR_NOMEMORY))
 		return bl_fail(err, BL_ENOMEM, "%s: out of memory", what);
 	return bl_fail(err, code, "%s: %s", what, why ? why->message : "libgit2 failed");
+}
+
+/* The end of each public function: an answer got from the reserve may be wrong. */
+static int ended(struct bl_err *err)
+{
+	return bl_git_ran_out() ? failed(GIT_ERROR, "git", err) : 0;
 }
 
 static int open_repository(const char *path, git_repository **repo, struct bl_err *err)
@@ -189,6 +213,8 @@ int bl_git_read(const char *path, struct bl_git *out, struct bl_err *err)
 		    read_remote(repo, &git, err) || read_dirty(repo, &git, err))
 			return bl_wrap(err, "git repository at '%s'", path);
 	}
+	if (ended(err))
+		return -1;
 	*out = git;
 	return 0;
 }
@@ -241,7 +267,7 @@ int bl_git_file(const char *root, const char *sha, const char *path, struct bl_b
 	if (rc)
 		return failed(rc, path, err);
 	bl_buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
-	return bl_buf_check(out, path, err);
+	return bl_buf_check(out, path, err) ? -1 : ended(err);
 }
 
 static int add_line(const git_diff_delta *delta, const git_diff_hunk *hunk,
@@ -311,7 +337,7 @@ int bl_git_patch(const char *root, struct bl_buf *patch, struct bl_err *err)
 	rc = git_diff_print(diff, GIT_DIFF_FORMAT_PATCH, add_line, patch);
 	if (bl_buf_check(patch, "changes not committed", err))
 		return -1;
-	return rc ? failed(rc, "write the patch", err) : 0;
+	return rc ? failed(rc, "write the patch", err) : ended(err);
 }
 
 static void add_path(struct bl_buf *out, const char *path)
@@ -358,5 +384,5 @@ int bl_git_diffstat(const char *root, const char *from_sha, const char *to_sha, 
 	for (size_t i = 0; i < git_diff_num_deltas(diff); i++)
 		if (add_delta(diff, i, out, err))
 			return -1;
-	return bl_buf_check(out, "difference of commits", err);
+	return bl_buf_check(out, "difference of commits", err) ? -1 : ended(err);
 }

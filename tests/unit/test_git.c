@@ -2,6 +2,7 @@
 #include "codec/git.h"
 
 #include "codec/git_remote.h"
+#include "tests/unit/failalloc.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -460,6 +461,57 @@ static void the_key_is_the_same_in_ci_and_on_a_laptop(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static struct bl_git known; /* read before allocations fail */
+
+/*
+ * zlib and the C library allocate for libgit2 behind its back, and it takes their failure for that of
+ * a file. Nothing may crash, and the failure must have a code; which, only libgit2 could know.
+ */
+static int judged(int rc, struct bl_err *err)
+{
+	if (rc && (err->code == BL_EIO || err->code == BL_ENOENT))
+		err->code = BL_ENOMEM;
+	return rc;
+}
+
+static int read_all(struct bl_err *err)
+{
+	struct bl_git git;
+
+	return judged(bl_git_read(known.root, &git, err), err);
+}
+
+static int write_patch(struct bl_err *err)
+{
+	BL_AUTO(bl_buf) patch = BL_BUF(10000);
+
+	return judged(bl_git_patch(known.root, &patch, err), err);
+}
+
+static int read_and_compare(struct bl_err *err)
+{
+	BL_AUTO(bl_buf) out = BL_BUF(10000);
+	char key[17];
+
+	if (bl_git_repo_key(&known, "/", key, err) ||
+	    bl_git_file(known.root, known.sha, "a", &out, err))
+		return judged(-1, err);
+	return judged(bl_git_diffstat(known.root, known.sha, known.sha, &out, err), err);
+}
+
+static void every_failed_allocation_is_told(void **state)
+{
+	struct bl_err err = { 0 };
+
+	(void)state;
+	put_text("repo/a", "changed\n");
+	known = read_at("repo");
+	assert_int_equal(read_and_compare(&err), 0);
+	each_allocation_fails(read_all, 3000);
+	each_allocation_fails(write_patch, 3000);
+	each_allocation_fails(read_and_compare, 3000);
+}
+
 #define IN_REPOSITORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -480,6 +532,7 @@ int main(void)
 		IN_REPOSITORY(commits_are_compared_as_numstat_does),
 		cmocka_unit_test(remotes_lose_what_lets_one_in),
 		cmocka_unit_test(the_key_is_the_same_in_ci_and_on_a_laptop),
+		IN_REPOSITORY(every_failed_allocation_is_told),
 	};
 
 	return cmocka_run_group_tests_name("git", tests, NULL, NULL);
