@@ -85,6 +85,10 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o \
 	$(call link,$(FUZZ_LDFLAGS))
 fuzzers: $(FUZZERS)
 
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+	$(call link)
+bench-tools: $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+
 # --- Variants: each in a folder of its own ----------------------------------------------------
 
 variant = +@$(MAKE) --no-print-directory -j$(JOBS)
@@ -150,7 +154,8 @@ format:
 ## make bench        start-up, capture, quiet cost, report; beside tini and catatonit
 bench: dist
 	@tools/deps.sh bench
-	@tests/bench/run.sh $(DIST)
+	+@PATH=$(ROOT)/bin:$$PATH $(MAKE) --no-print-directory $(DIST_VARIANT) bench-tools
+	@tests/bench/run.py $(DIST) build/dist/obj/bench $(BENCH_ARGS)
 
 ## make soak         what takes long: full counts, fuzzers, reproducible dist
 soak:
@@ -185,5 +190,5 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all unit-tests fuzzers $(OUTER)
+.PHONY: all unit-tests fuzzers bench-tools $(OUTER)
 .SECONDARY:

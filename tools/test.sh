@@ -52,13 +52,14 @@ attribute() {
 }
 
 run_e2e() {
-	BIN=$(cd "$1" && pwd) || { failed=$((failed + 1)); return; }
-	export BIN
+	BRANCHLINE_BIN=$(cd "$1" && pwd) || { failed=$((failed + 1)); return; }
+	export BRANCHLINE_BIN
 	shift
 	[ -d tests/e2e ] || { echo "no tests/e2e yet"; return; }
 	xml=$(mktemp)
 	status=0
-	build/venv/bin/python -m pytest -q -rfEs -n "$cores" -p no:cacheprovider --junitxml="$xml" \
+	build/venv/bin/python -m pytest -q -rfEs -n "$cores" -p no:cacheprovider \
+		--timeout=180 --junitxml="$xml" \
 		tests/e2e "$@" || status=$?
 	all=$(attribute tests "$xml") bad=$(attribute failures "$xml")
 	broken=$(attribute errors "$xml") not=$(attribute skipped "$xml")
