@@ -25,7 +25,27 @@ struct bl_series {
 	double resumed_at[32]; /* steps at which attempts 2.. began */
 	size_t n_resumed;
 	double last_step, total_steps; /* NaN unknown */
+	size_t bad_lines;              /* lines that were no record: torn, or written by others */
+	size_t over_limit;             /* values left out beyond the limits below */
 };
+
+/* Bounds of one report: names beyond the first ones and points beyond the total are counted only. */
+#define BL_CURVES_MAX 1024u
+#define BL_POINTS_MAX (8u << 20)
+
+/* The parts of bl_series_read(), for those who hold the bytes. */
+struct bl_series_reader;
+BL_MUST int bl_series_reader_new(struct bl_series_reader **out, struct bl_err *err);
+void bl_series_reader_free(struct bl_series_reader *reader); /* takes NULL */
+/* Feeds the next bytes of the stream, cut anywhere. BL_ENOMEM. */
+BL_MUST int bl_series_feed(struct bl_series_reader *reader, const char *bytes, size_t len,
+                           struct bl_err *err);
+/* Bytes are missing here, or another attempt's stream begins: a torn line ends. */
+BL_MUST int bl_series_gap(struct bl_series_reader *reader, struct bl_err *err);
+/* Moves the curves out; the reader is good for nothing but _free after it. */
+BL_MUST int bl_series_finish(struct bl_series_reader *reader, struct bl_series *out,
+                             struct bl_err *err);
+
 void bl_series_done(struct bl_series *series);
 BL_MUST int bl_series_read(struct bl_store *store, const char *run, struct bl_series *out,
                            struct bl_err *err);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/report_md.h"
+
+#include "run/report_text.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+/* Bytes that a folded part may take; all of them and the visible ones stay below the limit. */
+#define ABOUT_ROOM 6000u
+#define DIFFERENCES_ROOM 10000u
+#define EVERYTHING_ROOM 16000u
+#define LOG_ROOM 14000u
+#define TABLE_ROOM 6000u
+
+/* The comment is found again by this line: nothing may end it early or imitate it. */
+static void add_marker(const struct bl_report *report, struct bl_buf *out)
+{
+	const char *job = report->now.job[0] ? report->now.job : "default";
+
+	bl_buf_adds(out, "<!-- branchline:report v1 key=");
+	for (; *job; job++)
+		bl_buf_addc(out, isalnum((unsigned char)*job) || strchr("_.", *job) ? *job : '_');
+	bl_buf_adds(out, " -->\n");
+}
+
+static unsigned add_heading(const struct bl_report *report, struct bl_buf *out)
+{
+	bl_buf_addf(out, "### %s ", bl_mood_icon(report->mood));
+	bl_text_md(out, report->verdict, 200);
+	bl_buf_adds(out, "\n\n");
+	return 2;
+}
+
+static unsigned add_next(const struct bl_report *report, struct bl_buf *out)
+{
+	if (!report->next[0])
+		return 0;
+	bl_buf_adds(out, "**Next:** ");
+	bl_text_md(out, report->next, 300);
+	bl_buf_adds(out, "\n\n");
+	return 2;
+}
+
+/* What a table without a baseline leaves open. */
+static unsigned add_no_baseline(const struct bl_report *report, struct bl_buf *out)
+{
+	if (report->baseline.present || !report->now.ended)
+		return 0;
+	bl_buf_adds(out,
+	            "No baseline yet: make one with `branchline baseline RUN`, or name a run with "
+	            "`--baseline RUN`.\n\n");
+	return 2;
+}
+
+/* A reader who must act comes for the cause and the log; the curve is folded then. */
+static bool must_act(const struct bl_report *report)
+{
+	return report->mood == BL_MOOD_BAD || report->next[0];
+}
+
+static void add_footer(const struct bl_report *report, struct bl_buf *out)
+{
+	bl_buf_adds(out, "<sub>run <code>");
+	bl_text_html(out, report->now.run, BL_RUN_SIZE);
+	bl_buf_adds(out, "</code> · full log: <code>branchline logs ");
+	bl_text_html(out, report->now.run, BL_RUN_SIZE);
+	bl_buf_adds(out, "</code></sub>\n");
+}
+
+struct folded {
+	unsigned (*write)(const struct bl_report *report, size_t room, struct bl_buf *out);
+	size_t room;
+};
+
+/* The order is by what a reader asks next; a failure's first question is the log. */
+static unsigned add_folded(const struct bl_report *report, struct bl_buf *out)
+{
+	static const struct folded good[] = {
+		{ bl_md_about, ABOUT_ROOM },
+		{ bl_md_differences, DIFFERENCES_ROOM },
+		{ bl_md_everything, EVERYTHING_ROOM },
+		{ bl_md_log, LOG_ROOM },
+	};
+	static const struct folded bad[] = {
+		{ bl_md_log, LOG_ROOM },
+		{ bl_md_about, ABOUT_ROOM },
+		{ bl_md_differences, DIFFERENCES_ROOM },
+		{ bl_md_everything, EVERYTHING_ROOM },
+	};
+	const struct folded *parts = must_act(report) ? bad : good;
+	unsigned lines = 0;
+
+	for (size_t i = 0; i < BL_COUNT(good); i++)
+		lines += parts[i].write(report, parts[i].room, out);
+	return lines;
+}
+
+static unsigned add_chart(const struct bl_report *report, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) chart = BL_BUF(BL_REPORT_MD_MAX);
+	unsigned lines = bl_md_chart(report, &chart);
+
+	if (chart.failed)
+		out->failed = chart.failed;
+	if (lines < 2 || !must_act(report)) {
+		bl_buf_add(out, bl_buf_text(&chart), chart.len);
+		return lines;
+	}
+	bl_buf_adds(out, "<details><summary>Curve of ");
+	bl_text_md(out, report->primary, 60);
+	bl_buf_adds(out, "</summary>\n\n");
+	bl_buf_add(out, bl_buf_text(&chart), chart.len);
+	bl_buf_adds(out, "\n</details>\n");
+	return 1;
+}
+
+static size_t main_rows(const struct bl_report *report)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < report->n_rows; i++)
+		n += report->rows[i].main;
+	return n;
+}
+
+/* Everything but the table, to learn how many lines are left for its rows. */
+int bl_report_md(const struct bl_report *report, struct bl_buf *out, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) head = BL_BUF(BL_REPORT_MD_MAX);
+	BL_AUTO(bl_buf) table = BL_BUF(BL_REPORT_MD_MAX);
+	BL_AUTO(bl_buf) tail = BL_BUF(BL_REPORT_MD_MAX);
+	unsigned lines = 1 + add_heading(report, &head);
+	size_t rows = main_rows(report);
+
+	lines += add_next(report, &head) + add_no_baseline(report, &head);
+	lines += add_chart(report, &tail);
+	bl_buf_addc(&tail, '\n');
+	lines += 1 + add_folded(report, &tail);
+	add_footer(report, &tail);
+	lines += 1;
+	if (rows) {
+		size_t left = BL_REPORT_MD_LINES - lines - 3; /* two of the head, one blank */
+
+		bl_md_table(report, rows < left ? rows : left, false, TABLE_ROOM, &table);
+		bl_buf_addc(&table, '\n');
+	}
+	if (bl_buf_check(&head, "report", err) || bl_buf_check(&table, "report", err) ||
+	    bl_buf_check(&tail, "report", err))
+		return -1;
+	add_marker(report, out);
+	bl_buf_add(out, bl_buf_text(&head), head.len);
+	bl_buf_add(out, bl_buf_text(&table), table.len);
+	bl_buf_add(out, bl_buf_text(&tail), tail.len);
+	return bl_buf_check(out, "report", err);
+}
