@@ -174,7 +174,7 @@ static void the_child_is_as_fresh(void **state)
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	struct bl_child child = start("grep -E 'Sig(Blk|Ign)|NSpid' /proc/$$/status;"
+	struct bl_child child = start("grep -E 'Sig(Blk|Ign)|NSpid' /proc/self/status;"
 	                              "ls /proc/$$/fd | tr '\\n' ,; cut -d' ' -f5 /proc/$$/stat",
 	                              NULL, &out);
 	sigprocmask(SIG_SETMASK, &before, NULL);
