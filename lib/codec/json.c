@@ -34,8 +34,8 @@ static int no_memory(const char *what, struct bl_err *err)
 	return bl_fail(err, BL_ENOMEM, "%s: out of memory", what);
 }
 
-/* jansson recurses to 2048, so the depth is known before it begins. */
-static int check_depth(const char *bytes, size_t len, const char *what, struct bl_err *err)
+/* Before jansson, which recurses to 2048 and takes a NUL for the end of the document. */
+static int check_shape(const char *bytes, size_t len, const char *what, struct bl_err *err)
 {
 	int depth = 0, line = 1;
 	size_t line_start = 0;
@@ -56,6 +56,9 @@ static int check_depth(const char *bytes, size_t len, const char *what, struct b
 			depth++;
 		else if (!in_text && (c == ']' || c == '}'))
 			depth--;
+		if (c == '\0')
+			return bl_fail(err, BL_ECORRUPT, "%s:%d:%zu: a NUL byte", what, line,
+			               i - line_start + 1);
 		if (depth > DEPTH_MAX)
 			return bl_fail(err, BL_ECORRUPT, "%s:%d:%zu: nested deeper than %d", what,
 			               line, i - line_start + 1, DEPTH_MAX);
@@ -145,7 +148,7 @@ int bl_json_parse(const char *bytes, size_t len, const char *what, struct bl_val
 	int rc;
 
 	pthread_once(&once, set_up);
-	if (check_depth(bytes, len, what, err))
+	if (check_shape(bytes, len, what, err))
 		return -1;
 	ran_out = false;
 	tree = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);

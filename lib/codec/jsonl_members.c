@@ -229,9 +229,9 @@ static int ended(struct bl_scan *scan, int rc, struct bl_json_fault *fault)
 	*fault = (struct bl_json_fault){ 0 };
 	if (rc && !scan->reason)
 		return rc;
-	bl_scan_space(scan);
 	if (scan->reason)
 		return bl_scan_failed(scan, fault);
+	bl_scan_space(scan);
 	if (scan->at == scan->end)
 		return 0;
 	bl_scan_fault(scan, "more text after the value");

@@ -12,7 +12,7 @@
 #define NODES_MAX 10000
 #define TAG_PREFIX "tag:yaml.org,2002:"
 
-/* An open list or map; key is what came last in a map, until its value comes. */
+/* An open list or map; key is what came last in a map, until its value comes; a list has none. */
 struct frame {
 	struct bl_value *value;
 	char *key;
@@ -111,13 +111,11 @@ static int place(struct tree *tree, struct bl_value *value, struct bl_err *err)
 		tree->root = value;
 		return 0;
 	}
-	if (top->value->type == BL_MAP) {
-		free(value->key);
-		value->key = top->key;
-		value->key_line = top->key_line;
-		value->key_column = top->key_column;
-		top->key = NULL;
-	}
+	free(value->key); /* the copy for an alias has its anchor's */
+	value->key = top->key;
+	value->key_line = top->key_line;
+	value->key_column = top->key_column;
+	top->key = NULL;
 	return bl_value_append(top->value, value, err);
 }
 

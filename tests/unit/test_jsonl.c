@@ -228,6 +228,20 @@ static void strict_readers_refuse_nan(void **state)
 	assert_int_equal(seen.n, 0);
 }
 
+static void both_ways_find_the_same_place(void **state)
+{
+	static const char text[] = "{\"a\":0,\"90}\n\":1}";
+	struct bl_json_fault fault = { 0 }, other = { 0 };
+	struct seen seen = { 0 };
+
+	(void)state;
+	assert_int_equal(bl_json_check(text, sizeof(text) - 1, &fault), -1);
+	assert_int_equal(
+		bl_json_members(text, sizeof(text) - 1, false, remember_key, &seen, &other), -1);
+	assert_int_equal(fault.offset, 11);
+	assert_int_equal(other.offset, 11);
+}
+
 static int show_item(void *arg, const char *item, size_t len)
 {
 	bl_buf_addf(arg, "<%.*s>", (int)len, item);
@@ -389,6 +403,7 @@ int main(void)
 		cmocka_unit_test(long_keys_are_cut_between_characters),
 		cmocka_unit_test(the_callback_can_stop),
 		cmocka_unit_test(strict_readers_refuse_nan),
+		cmocka_unit_test(both_ways_find_the_same_place),
 		cmocka_unit_test(items_are_given_whole),
 		cmocka_unit_test(numbers_round_to_the_nearest),
 		cmocka_unit_test(ties_go_to_even),

@@ -67,6 +67,17 @@ static void positions_and_source_text_are_kept(void **state)
 	assert_string_equal(k->text, "1.50");
 }
 
+static void an_alias_in_a_list_has_no_key(void **state)
+{
+	BL_VALUE root = parsed("[a: &x 1, *x]");
+
+	(void)state;
+	assert_string_equal(root->items[0]->items[0]->key, "a");
+	assert_null(root->items[1]->key);
+	assert_int_equal(root->items[1]->key_line, 0);
+	assert_int_equal(root->items[1]->integer, 1);
+}
+
 static void refuse(const char *text, size_t len, const char *why)
 {
 	struct bl_value *value = NULL;
@@ -149,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cases_read_as_expected),
 		cmocka_unit_test(positions_and_source_text_are_kept),
+		cmocka_unit_test(an_alias_in_a_list_has_no_key),
 		cmocka_unit_test(nesting_is_bounded),
 		cmocka_unit_test(aliases_cannot_blow_up),
 		cmocka_unit_test(nodes_are_bounded),
