@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "codec/hash.h"
 #include "run/store.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,38 +18,6 @@
 #include <cmocka.h>
 
 #define BIG_BYTES ((size_t)5 << 20) /* several chunks of any implementation */
-
-static void must(int result, const struct bl_err *err)
-{
-	if (result)
-		fail_msg("%d: %s", err->code, err->text);
-}
-
-static void put(struct bl_store *store, const char *key, const char *text)
-{
-	struct bl_err err = { 0 };
-
-	must(bl_store_put(store, NULL, key, text, strlen(text), &err), &err);
-}
-
-static void assert_object(struct bl_store *store, const char *key, const char *text)
-{
-	BL_AUTO(bl_buf) buf = BL_BUF(1 << 20);
-	struct bl_err err = { 0 };
-
-	must(bl_store_get(store, NULL, key, &buf, &err), &err);
-	assert_string_equal(bl_buf_text(&buf), text);
-}
-
-static void assert_absent(struct bl_store *store, const char *key)
-{
-	BL_AUTO(bl_buf) buf = BL_BUF(1 << 20);
-	struct bl_err err = { 0 };
-
-	assert_int_equal(bl_store_get(store, NULL, key, &buf, &err), -1);
-	assert_int_equal(err.code, BL_ENOENT);
-	assert_int_equal(buf.len, 0);
-}
 
 /* A list as text: "key=size " or "prefix/ " each. */
 static int note(void *arg, const struct bl_listed *item, struct bl_err *err)
@@ -83,11 +52,11 @@ static int memory_file(const char *bytes, size_t len)
 
 static void put_replaces_whole_objects(void **state)
 {
-	put(*state, "a/b", "first, and longer");
+	put_object(*state, "a/b", "first, and longer");
 	assert_object(*state, "a/b", "first, and longer");
-	put(*state, "a/b", "second");
+	put_object(*state, "a/b", "second");
 	assert_object(*state, "a/b", "second");
-	put(*state, "a/b", "");
+	put_object(*state, "a/b", "");
 	assert_object(*state, "a/b", "");
 }
 
@@ -113,7 +82,7 @@ static void a_range_ends_with_the_object(void **state)
 		{ 99, 5, "" },           { 0, 0, "" },     { 9, 1, "9" },
 	};
 
-	put(*state, "digits", "0123456789");
+	put_object(*state, "digits", "0123456789");
 	for (size_t i = 0; i < BL_COUNT(cases); i++) {
 		BL_AUTO(bl_buf) buf = BL_BUF(100);
 		struct bl_err err = { 0 };
@@ -135,7 +104,7 @@ static void absent_objects_are_an_answer(void **state)
 	struct bl_err err = { 0 };
 	BL_FD fd = memory_file("", 0);
 
-	put(*state, "dir/there", "x");
+	put_object(*state, "dir/there", "x");
 	assert_absent(*state, "nothing");
 	assert_absent(*state, "dir/nothing");
 	assert_absent(*state, "dir");         /* what only begins a key is no object */
@@ -153,13 +122,13 @@ static void get_keeps_to_the_buffers_limit(void **state)
 	BL_AUTO(bl_buf) buf = BL_BUF(5);
 	struct bl_err err = { 0 };
 
-	put(*state, "k", "1234");
+	put_object(*state, "k", "1234");
 	bl_buf_adds(&buf, "ab");
 	assert_int_equal(bl_store_get(*state, NULL, "k", &buf, &err), -1);
 	assert_int_equal(err.code, BL_ELIMIT);
 	assert_string_equal(bl_buf_text(&buf), "ab");
 	bl_err_clear(&err);
-	put(*state, "k", "123");
+	put_object(*state, "k", "123");
 	must(bl_store_get(*state, NULL, "k", &buf, &err), &err);
 	assert_string_equal(bl_buf_text(&buf), "ab123");
 }
@@ -219,7 +188,7 @@ static void a_file_shorter_than_said_is_not_stored(void **state)
 	struct bl_err err = { 0 };
 	uint64_t crc = 1;
 
-	put(*state, "k", "old");
+	put_object(*state, "k", "old");
 	assert_int_equal(bl_store_put_file(*state, NULL, "k", fd, 5, &crc, &err), -1);
 	assert_int_equal(err.code, BL_ECORRUPT);
 	assert_int_equal(crc, 1);
@@ -230,21 +199,21 @@ static void a_file_shorter_than_said_is_not_stored(void **state)
 static void lists_are_in_key_order(void **state)
 {
 	/* by whole keys: '.' < '/' < '0', so that a.c stands before a/b and a0 behind */
-	put(*state, "a0", "1");
-	put(*state, "a/b", "12");
-	put(*state, "a/b.x", "123");
-	put(*state, "a.c", "1234");
-	put(*state, "a-", "12345");
-	put(*state, "\xc3\xa9", "");
+	put_object(*state, "a0", "1");
+	put_object(*state, "a/b", "12");
+	put_object(*state, "a/b.x", "123");
+	put_object(*state, "a.c", "1234");
+	put_object(*state, "a-", "12345");
+	put_object(*state, "\xc3\xa9", "");
 	assert_list(*state, "", NULL, 0, "a-=5 a.c=4 a/b=2 a/b.x=3 a0=1 \xc3\xa9=0 ");
 }
 
 static void a_prefix_is_text_not_a_directory(void **state)
 {
-	put(*state, "runs/1a/x", "");
-	put(*state, "runs/1b", "");
-	put(*state, "runs/2", "");
-	put(*state, "run", "");
+	put_object(*state, "runs/1a/x", "");
+	put_object(*state, "runs/1b", "");
+	put_object(*state, "runs/2", "");
+	put_object(*state, "run", "");
 	assert_list(*state, "runs/1", NULL, 0, "runs/1a/x=0 runs/1b=0 ");
 	assert_list(*state, "run", NULL, 0, "run=0 runs/1a/x=0 runs/1b=0 runs/2=0 ");
 	assert_list(*state, "runs/", NULL, 0, "runs/1a/x=0 runs/1b=0 runs/2=0 ");
@@ -256,10 +225,10 @@ static void a_prefix_is_text_not_a_directory(void **state)
 
 static void a_list_goes_on_after_a_key(void **state)
 {
-	put(*state, "a/1", "");
-	put(*state, "a/2", "");
-	put(*state, "b", "");
-	put(*state, "c/1", "");
+	put_object(*state, "a/1", "");
+	put_object(*state, "a/2", "");
+	put_object(*state, "b", "");
+	put_object(*state, "c/1", "");
 	assert_list(*state, "", "a/1", 0, "a/2=0 b=0 c/1=0 ");
 	assert_list(*state, "", "a/2", 0, "b=0 c/1=0 ");
 	assert_list(*state, "", "a/", 0, "a/1=0 a/2=0 b=0 c/1=0 ");
@@ -272,10 +241,10 @@ static void a_list_goes_on_after_a_key(void **state)
 
 static void a_delimiter_folds(void **state)
 {
-	put(*state, "runs/1/x", "");
-	put(*state, "runs/1/y/z", "");
-	put(*state, "runs/2/x", "");
-	put(*state, "runs/note", "1");
+	put_object(*state, "runs/1/x", "");
+	put_object(*state, "runs/1/y/z", "");
+	put_object(*state, "runs/2/x", "");
+	put_object(*state, "runs/note", "1");
 	assert_list(*state, "runs/", NULL, '/', "runs/1/ runs/2/ runs/note=1 ");
 	assert_list(*state, "", NULL, '/', "runs/ ");
 	assert_list(*state, "runs/1", NULL, '/', "runs/1/ ");
@@ -299,9 +268,9 @@ static void a_callback_ends_the_list(void **state)
 	struct bl_err err = { 0 };
 	int seen = 0;
 
-	put(*state, "a/1", "");
-	put(*state, "a/2", "");
-	put(*state, "b/3", "");
+	put_object(*state, "a/1", "");
+	put_object(*state, "a/2", "");
+	put_object(*state, "b/3", "");
 	assert_int_equal(bl_store_list(*state, NULL, "", NULL, 0, stop_at_second, &seen, &err), 42);
 	assert_int_equal(seen, 2);
 	assert_int_equal(err.code, BL_OK);
@@ -325,9 +294,9 @@ static void what_is_listed_may_be_deleted(void **state)
 	struct pruning pruning = { *state, BL_BUF(1000) };
 	struct bl_err err = { 0 };
 
-	put(*state, "a/1", "");
-	put(*state, "a/2", "");
-	put(*state, "b", "");
+	put_object(*state, "a/1", "");
+	put_object(*state, "a/2", "");
+	put_object(*state, "b", "");
 	must(bl_store_list(*state, NULL, "", NULL, 0, delete_listed, &pruning, &err), &err);
 	assert_string_equal(bl_buf_text(&pruning.seen), "a/1 a/2 b ");
 	assert_list(*state, "", NULL, 0, "");
@@ -338,8 +307,8 @@ static void deleting_what_is_absent_is_done(void **state)
 {
 	struct bl_err err = { 0 };
 
-	put(*state, "a/b/c", "x");
-	put(*state, "a/d", "x");
+	put_object(*state, "a/b/c", "x");
+	put_object(*state, "a/d", "x");
 	must(bl_store_delete(*state, NULL, "a/b/c", &err), &err);
 	must(bl_store_delete(*state, NULL, "a/b/c", &err), &err);
 	must(bl_store_delete(*state, NULL, "never/was", &err), &err);
@@ -349,7 +318,7 @@ static void deleting_what_is_absent_is_done(void **state)
 	assert_list(*state, "a/", NULL, '/', "a/d=1 ");
 	must(bl_store_delete(*state, NULL, "a/d", &err), &err);
 	assert_list(*state, "", NULL, '/', "");
-	put(*state, "a", "now an object");
+	put_object(*state, "a", "now an object");
 	assert_object(*state, "a", "now an object");
 }
 
@@ -382,7 +351,7 @@ static void odd_keys_are_keys(void **state)
 		                           "~",   "x=1,y:2@z", "%2f", "\\n*?" };
 
 	for (size_t i = 0; i < BL_COUNT(odd); i++) {
-		put(*state, odd[i], odd[i]);
+		put_object(*state, odd[i], odd[i]);
 		assert_object(*state, odd[i], odd[i]);
 	}
 }
@@ -393,7 +362,7 @@ static void a_deadline_in_the_past_does_nothing(void **state)
 	BL_AUTO(bl_buf) buf = BL_BUF(10);
 	struct bl_err err[4] = { 0 };
 
-	put(*state, "k", "old");
+	put_object(*state, "k", "old");
 	assert_int_equal(bl_store_put(*state, &call, "k", "new", 3, &err[0]), -1);
 	assert_int_equal(bl_store_get(*state, &call, "k", &buf, &err[1]), -1);
 	assert_int_equal(bl_store_delete(*state, &call, "k", &err[2]), -1);

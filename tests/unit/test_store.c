@@ -23,28 +23,6 @@
 
 #define WRITERS 8
 
-static void must(int result, const struct bl_err *err)
-{
-	if (result)
-		fail_msg("%d: %s", err->code, err->text);
-}
-
-static void put(struct bl_store *store, const char *key, const char *text)
-{
-	struct bl_err err = { 0 };
-
-	must(bl_store_put(store, NULL, key, text, strlen(text), &err), &err);
-}
-
-static void assert_object(struct bl_store *store, const char *key, const char *text)
-{
-	BL_AUTO(bl_buf) buf = BL_BUF(1 << 20);
-	struct bl_err err = { 0 };
-
-	must(bl_store_get(store, NULL, key, &buf, &err), &err);
-	assert_string_equal(bl_buf_text(&buf), text);
-}
-
 static int note(void *arg, const struct bl_listed *item, struct bl_err *err)
 {
 	(void)err;
@@ -123,7 +101,7 @@ static void a_store_is_made_and_found_again(void **state)
 	must(bl_store_open("deep/in the/store", BL_STORE_WRITE, &made, &err), &err);
 	snprintf(want, sizeof(want), "%s/deep/in the/store", scratch_dir());
 	assert_string_equal(bl_store_uri(made), want);
-	put(made, "k", "v");
+	put_object(made, "k", "v");
 	snprintf(uri, sizeof(uri), "file://%s/deep/in%%20the/store", scratch_dir());
 	must(bl_store_open(uri, BL_STORE_READ, &again, &err), &err);
 	assert_object(again, "k", "v");
@@ -135,7 +113,7 @@ static void a_store_for_reading_refuses_to_write(void **state)
 	BL_STORE reader = NULL;
 	struct bl_err err[3] = { 0 };
 
-	put(*state, "k", "v");
+	put_object(*state, "k", "v");
 	must(bl_store_open("store", BL_STORE_READ, &reader, &err[0]), &err[0]);
 	assert_int_equal(bl_store_put(reader, NULL, "k", "w", 1, &err[0]), -1);
 	assert_int_equal(bl_store_put_if_absent(reader, NULL, "n", "w", 1, &err[1]), -1);
@@ -189,7 +167,7 @@ static void a_key_cannot_begin_another(void **state)
 	uint64_t crc;
 	BL_FD fd = open("/dev/null", O_RDONLY);
 
-	put(*state, "a/b", "x");
+	put_object(*state, "a/b", "x");
 	assert_int_equal(bl_store_put(*state, NULL, "a/b/c", "", 0, &err[0]), -1);
 	assert_int_equal(bl_store_put_file(*state, NULL, "a", fd, 0, &crc, &err[1]), -1);
 	assert_int_equal(err[0].code, BL_EINPUT);
@@ -207,7 +185,7 @@ static void a_part_fits_a_file_name(void **state)
 
 	memset(key + 2, 'n', NAME_MAX);
 	key[2 + NAME_MAX] = '\0';
-	put(*state, key, "x");
+	put_object(*state, key, "x");
 	assert_object(*state, key, "x");
 	key[2 + NAME_MAX] = 'n';
 	key[3 + NAME_MAX] = '\0';
@@ -226,7 +204,7 @@ static void links_lead_nowhere(void **state)
 	BL_AUTO(bl_buf) buf = BL_BUF(1000);
 	struct bl_err err = { 0 };
 
-	put(*state, "real/k", "inside");
+	put_object(*state, "real/k", "inside");
 	assert_int_equal(mkdir("outside", 0777), 0);
 	write_path("outside/secret", "secret");
 	assert_int_equal(symlink("../outside", "store/way"), 0);
@@ -249,7 +227,7 @@ static void links_lead_nowhere(void **state)
 	assert_int_equal(count_files("outside"), 1);
 	bl_err_clear(&err);
 	/* over a link at the key itself: it is replaced, not followed */
-	put(*state, "file", "mine");
+	put_object(*state, "file", "mine");
 	assert_object(*state, "file", "mine");
 	assert_int_equal(count_files("outside"), 1);
 }
@@ -276,7 +254,7 @@ static void temporary_files_are_not_there(void **state)
 	BL_AUTO(bl_buf) buf = BL_BUF(1000);
 	struct bl_err err = { 0 };
 
-	put(*state, "d/k", "x");
+	put_object(*state, "d/k", "x");
 	write_path("store/d/" TEMP_NAME, "half");
 	write_path("store/only/" TEMP_NAME, "half");
 	assert_list(*state, "d/k ");
@@ -288,7 +266,7 @@ static void temporary_files_are_not_there(void **state)
 	bl_err_clear(&err);
 	must(bl_store_list(*state, NULL, "", NULL, '/', note, &buf, &err), &err);
 	assert_string_equal(bl_buf_text(&buf), "d/ ");
-	put(*state, "d/.bl-short.tmp", "a name like any other");
+	put_object(*state, "d/.bl-short.tmp", "a name like any other");
 }
 
 static void age(const char *path, int64_t seconds)
@@ -306,7 +284,7 @@ static void old_leftovers_go_with_the_next_write(void **state)
 	write_path("store/d/old", "an object, as old");
 	age("store/d/" TEMP_NAME, 2 * 60 * 60);
 	age("store/d/old", 2 * 60 * 60);
-	put(*state, "d/new", "x");
+	put_object(*state, "d/new", "x");
 	assert_int_equal(access("store/d/" TEMP_NAME, F_OK), -1);
 	assert_int_equal(access("store/d/.bl-aaaaaaaaaaaaaaaa.tmp", F_OK), 0);
 	assert_list(*state, "d/new d/old ");
@@ -334,14 +312,14 @@ static void die_writing(struct bl_store *store, const char *failpoint, const cha
 
 static void a_crash_before_the_rename_leaves_the_old(void **state)
 {
-	put(*state, "d/k", "old");
+	put_object(*state, "d/k", "old");
 	die_writing(*state, "store.put.before_rename=kill", "d/k", bl_store_put);
 	assert_object(*state, "d/k", "old");
 	assert_list(*state, "d/k ");
 	die_writing(*state, "store.put.before_rename=kill", "d/n", bl_store_put_if_absent);
 	assert_list(*state, "d/k ");
 	assert_int_equal(count_files("store"), 3); /* two leftovers */
-	put(*state, "d/n", "later");
+	put_object(*state, "d/n", "later");
 	assert_object(*state, "d/n", "later");
 }
 
@@ -363,7 +341,7 @@ static void a_full_disk_names_the_key_and_tears_nothing(void **state)
 	uint64_t crc = 0, size;
 
 	assert_int_equal(ftruncate(fd, 3 << 20), 0);
-	put(*state, "d/k", "old");
+	put_object(*state, "d/k", "old");
 	setenv("BRANCHLINE_FAILPOINT",
 	       "store.put.write=ENOSPC,store.put_file.write=ENOSPC@3,"
 	       "store.get_file.write=ENOSPC",
@@ -494,8 +472,6 @@ static void each_allocation_of_the_store(void **state)
 	(void)state;
 	each_allocation_fails(every_operation, 200);
 }
-
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_store, scratch_done)
 
 int main(void)
 {
