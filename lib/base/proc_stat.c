@@ -91,10 +91,53 @@ static void take_child(void *arg, pid_t pid)
 	found->n++;
 }
 
+/* /proc/PID/task/TID/children costs a read where the kernel has it; false where it does not. */
+static bool read_children(pid_t thread, struct children *found)
+{
+	char path[64], chunk[4096];
+	long number = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)found->parent, (int)thread);
+	BL_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (chunk[i] >= '0' && chunk[i] <= '9') {
+				number = number * 10 + (chunk[i] - '0');
+			} else if (number) {
+				take_child(found, (pid_t)number);
+				number = 0;
+			}
+		}
+	}
+	return true;
+}
+
+/* A child belongs to the thread that made it. */
+static bool read_threads(struct children *found)
+{
+	char path[48];
+	const struct dirent *entry;
+	bool readable = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)found->parent);
+	DIR *tasks = opendir(path);
+	if (!tasks)
+		return false;
+	while ((entry = readdir(tasks)))
+		if (entry->d_name[0] != '.')
+			readable |= read_children((pid_t)strtol(entry->d_name, NULL, 10), found);
+	closedir(tasks);
+	return readable;
+}
+
 size_t bl_proc_children(pid_t pid, pid_t *out, size_t n)
 {
 	struct children found = { .parent = pid, .out = out, .max = n };
 
-	bl_proc_each(take_child, &found);
+	if (!read_threads(&found))
+		bl_proc_each(take_child, &found);
 	return found.n;
 }
