@@ -15,7 +15,7 @@
  * at: wall ms. step and total_steps are left out when unknown. Values are numbers, or the texts
  * "NaN", "Infinity", "-Infinity". Names stay verbatim (nested: joined by dots; cut at 128 bytes). A
  * source of higher priority (the table's order) that has given a name silences lower ones for that
- * name.
+ * name; one that knows steps silences one that does not. A line without values tells progress only.
  */
 struct bl_metrics;
 
@@ -51,14 +51,15 @@ struct bl_latest {
 		double value, step;
 		bool ever_bad; /* was NaN or infinite once */
 	} values[BL_LATEST_MAX];
-	double bad_step;   /* step of the first NaN or infinity; NaN: none */
+	/* the first value that means divergence: a loss or error that is NaN, an infinite loss */
+	double bad_step;   /* NaN: none, or its step is unknown */
 	char bad_name[64]; /* "" none */
 };
 void bl_latest_init(struct bl_latest *latest);
 /* Feeds whole lines of the normalised stream; returns how many bytes were whole lines. */
 size_t bl_latest_feed(struct bl_latest *latest, const char *bytes, size_t len);
 
-/* min: smaller is better. By name as facts say (loss error perplexity wer), unless configured. */
+/* Smaller is better, by name: loss, error, perplexity, wer and the like. metrics.goals overrides. */
 bool bl_metric_goal_is_min(const char *name);
 
 #endif
