@@ -13,7 +13,7 @@ char *bl_buf_room(struct bl_buf *buf, size_t len)
 
 	if (buf->failed)
 		return NULL;
-	if (len > buf->max - buf->len) {
+	if (len > buf->max - buf->len || len == SIZE_MAX - buf->len) {
 		buf->failed = BL_ELIMIT;
 		return NULL;
 	}

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 8192
+#define LINE_MAX_BYTES 16384 /* six bytes for each of the longest text, and the rest */
 
 static const char *program_name = "branchline";
 static enum bl_log_format format_now = BL_LOG_HUMAN;
@@ -28,6 +28,11 @@ static bool env_set(const char *name)
 	const char *have = getenv(name);
 
 	return have && *have;
+}
+
+static bool env_on(const char *name)
+{
+	return env_set(name) && !env_is(name, "0");
 }
 
 void bl_log_set(enum bl_log_format format, enum bl_log_level lowest)
@@ -61,23 +66,42 @@ bool bl_log_colour(int fd)
 
 	if (env_set("NO_COLOR"))
 		return false;
-	if (env_set("FORCE_COLOR") || env_set("CLICOLOR_FORCE") || env_is("GITHUB_ACTIONS", "true"))
+	if (env_on("FORCE_COLOR") || env_on("CLICOLOR_FORCE") || env_is("GITHUB_ACTIONS", "true"))
 		return true;
 	return isatty(fd) && term && strcmp(term, "dumb") != 0;
 }
 
-/* Text from outside can hold anything: controls are shown, never obeyed. */
+/*
+ * Text from outside can hold anything: controls are shown, never obeyed. Those past 0x7f too
+ * (U+009B is a terminal's CSI), and bytes that are no text.
+ */
 static void add_printable(struct bl_buf *line, const char *text)
 {
-	for (; *text; text++) {
+	size_t n;
+
+	for (; *text; text += n) {
 		unsigned char c = (unsigned char)*text;
 
+		n = bl_utf8_sequence(text, strnlen(text, 4));
 		if (c == '\n' || c == '\t')
 			bl_buf_addc(line, ' ');
-		else if (c < 0x20 || c == 0x7f)
+		else if (!n || c < 0x20 || c == 0x7f)
 			bl_buf_addf(line, "\\x%02x", c);
+		else if (c == 0xc2 && (unsigned char)text[1] < 0xa0)
+			bl_buf_addf(line, "\\x%02x", (unsigned char)text[1]);
 		else
-			bl_buf_addc(line, *text);
+			bl_buf_add(line, text, n);
+		n = n ? n : 1;
+	}
+}
+
+/* One line: what failed; what next. */
+static void add_message(struct bl_buf *line, const char *text, const char *next)
+{
+	add_printable(line, text);
+	if (*next) {
+		bl_buf_adds(line, "; ");
+		add_printable(line, next);
 	}
 }
 
@@ -89,11 +113,7 @@ static void add_human(struct bl_buf *line, enum bl_log_level level, const char *
 	bool colour = bl_log_colour(STDERR_FILENO);
 
 	bl_buf_addf(line, "%s%s: %s", colour ? colours[level] : "", program_name, words[level]);
-	add_printable(line, text);
-	if (*next) {
-		bl_buf_adds(line, "; ");
-		add_printable(line, next);
-	}
+	add_message(line, text, next);
 	bl_buf_addf(line, "%s\n", colour && *colours[level] ? "\033[0m" : "");
 }
 
@@ -107,16 +127,41 @@ static void add_escaped_for_github(struct bl_buf *line, const char *text)
 	}
 }
 
+static void pass_failure_on(const struct bl_buf *part, struct bl_buf *line)
+{
+	if (part->failed)
+		line->failed = part->failed;
+}
+
+/* Not a command: the runner knows one by "::" at a line's start or by "##[" anywhere in it. */
+static void add_plain_for_github(struct bl_buf *line, const char *text, const char *next)
+{
+	BL_AUTO(bl_buf) message = BL_BUF(LINE_MAX_BYTES);
+	const char *from, *mark;
+
+	add_message(&message, text, next);
+	pass_failure_on(&message, line);
+	bl_buf_addf(line, "%s: ", program_name);
+	for (from = bl_buf_text(&message); (mark = strstr(from, "##[")); from = mark + 2) {
+		bl_buf_add(line, from, (size_t)(mark - from));
+		bl_buf_adds(line, "# #");
+	}
+	bl_buf_adds(line, from);
+	bl_buf_addc(line, '\n');
+}
+
 static void add_github(struct bl_buf *line, enum bl_log_level level, const char *text,
                        const char *next)
 {
 	static const char *const commands[] = { "::debug::", "", "::warning ", "::error " };
 
+	if (level == BL_LOG_INFO) {
+		add_plain_for_github(line, text, next);
+		return;
+	}
 	bl_buf_adds(line, commands[level]);
 	if (level >= BL_LOG_WARN)
 		bl_buf_addf(line, "title=%s::", program_name);
-	if (level == BL_LOG_INFO) /* a plain line must not become a command */
-		bl_buf_addf(line, "%s: ", program_name);
 	add_escaped_for_github(line, text);
 	if (*next) {
 		bl_buf_adds(line, "%0A");
@@ -130,6 +175,7 @@ static void add_json_text(struct bl_buf *line, const char *name, const char *tex
 	BL_AUTO(bl_buf) clean = BL_BUF(LINE_MAX_BYTES);
 
 	bl_utf8_add(&clean, text, strlen(text));
+	pass_failure_on(&clean, line);
 	bl_buf_addf(line, ",\"%s\":\"", name);
 	for (const char *p = bl_buf_text(&clean); *p; p++) {
 		if (*p == '"' || *p == '\\')
@@ -169,6 +215,10 @@ static void emit(enum bl_log_level level, const char *text, const char *next)
 		add_github(&line, level, text, next);
 	else
 		add_human(&line, level, text, next);
+	if (line.failed) { /* without memory the plain words must do */
+		dprintf(STDERR_FILENO, "%s: %s\n", program_name, text);
+		return;
+	}
 	/* a message that cannot be written has nowhere to be reported */
 	ssize_t ignored = write(STDERR_FILENO, bl_buf_text(&line), line.len);
 	(void)ignored;

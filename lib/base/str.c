@@ -46,13 +46,13 @@ size_t bl_str_distance(const char *a, const char *b)
 
 const char *bl_str_nearest(const char *word, const char *const *words, size_t n)
 {
-	size_t best = strlen(word) / 3 + 1;
+	size_t len = strlen(word), best = len / 3 + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t d = bl_str_distance(word, words[i]);
 
-		if (d < best || (d == best && !found)) {
+		if (d < len && (d < best || (d == best && !found))) {
 			best = d;
 			found = words[i];
 		}
@@ -263,7 +263,15 @@ size_t bl_utf8_add(struct bl_buf *buf, const char *p, size_t len)
 	return replaced;
 }
 
-/* Length of the escape sequence at p (p[0] is ESC); a cut one counts whole. */
+static bool is_between(char c, char low, char high)
+{
+	return c >= low && c <= high;
+}
+
+/*
+ * Length of the escape sequence at p (p[0] is ESC); a cut one counts whole, and a wrong
+ * byte ends it without being taken.
+ */
 static size_t ansi_sequence(const char *p, size_t len)
 {
 	size_t n = 2;
@@ -271,9 +279,9 @@ static size_t ansi_sequence(const char *p, size_t len)
 	if (len < 2)
 		return len;
 	if (p[1] == '[') {
-		while (n < len && ((unsigned char)p[n] < 0x40 || (unsigned char)p[n] > 0x7e))
+		while (n < len && is_between(p[n], 0x20, 0x3f))
 			n++;
-		return n < len ? n + 1 : len;
+		return n < len && is_between(p[n], 0x40, 0x7e) ? n + 1 : n;
 	}
 	if (p[1] == ']') { /* ends at BEL or ESC \ */
 		while (n < len && p[n] != '\a' && p[n] != 0x1b)
@@ -282,7 +290,10 @@ static size_t ansi_sequence(const char *p, size_t len)
 			n++;
 		return n < len ? n + 1 : len;
 	}
-	return 2;
+	n = 1; /* "ESC ( B", as `tput sgr0` writes it, and the two-byte ones */
+	while (n < len && is_between(p[n], 0x20, 0x2f))
+		n++;
+	return n < len && is_between(p[n], 0x30, 0x7e) ? n + 1 : n;
 }
 
 size_t bl_str_strip_ansi(char *p, size_t len)

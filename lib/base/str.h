@@ -11,8 +11,8 @@
 size_t bl_str_distance(const char *a, const char *b);
 
 /*
- * The nearest of words[n] to word, or NULL when none is close enough to be
- * meant (more than a third of the word differs).
+ * The nearest of words[n] to word, or NULL when none is close enough to be meant: more than
+ * a third of the word and one letter, or all of it, would have to change.
  */
 const char *bl_str_nearest(const char *word, const char *const *words, size_t n);
 
@@ -43,7 +43,7 @@ size_t bl_utf8_valid(const char *p, size_t len);
 /* Appends text as UTF-8: each bad byte becomes U+FFFD. Returns how many were replaced. */
 size_t bl_utf8_add(struct bl_buf *buf, const char *p, size_t len);
 
-/* Removes ANSI escape sequences (CSI, OSC, two-byte) in place; returns the new length. */
+/* Removes ANSI escape sequences (CSI, OSC, charsets, two-byte) in place; returns the new length. */
 size_t bl_str_strip_ansi(char *p, size_t len);
 
 /* A glob over a '/'-separated path: `*` and `?` stop at '/', `**` does not, [a-z] is a class. */
