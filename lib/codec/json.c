@@ -3,30 +3,99 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 64
 
 /*
- * jansson drops some failed allocations (a character that did not fit into its
- * token is lost), so each is noted here and spoils the whole parse.
+ * jansson does not survive a failed allocation: a byte that did not fit into its
+ * token is lost, and if that was the closing quote it reads on beyond the token. So it gets its
+ * memory from an arena, which a failure leaves at once: nothing of jansson runs after one.
  */
-static _Thread_local bool ran_out;
+struct block {
+	struct block *next;
+	size_t used, size;
+	_Alignas(max_align_t) char bytes[];
+};
 
-static void *noting_malloc(size_t size)
+struct arena {
+	struct block *blocks;
+	jmp_buf ran_out;
+};
+
+#define BLOCK_MIN ((size_t)8 << 10)
+#define BLOCK_MAX ((size_t)1 << 20)
+
+static _Thread_local struct arena *arena;
+
+static void arena_done(struct arena *used)
 {
-	void *got = malloc(size);
+	while (used->blocks) {
+		struct block *next = used->blocks->next;
 
-	if (!got)
-		ran_out = true;
+		free(used->blocks);
+		used->blocks = next;
+	}
+	arena = NULL;
+}
+
+/* Sizes double, so that small documents stay cheap and large ones need few blocks. */
+static struct block *add_block(size_t need)
+{
+	size_t size = arena->blocks ? arena->blocks->size * 2 : BLOCK_MIN;
+	struct block *block;
+
+	if (size > BLOCK_MAX)
+		size = BLOCK_MAX;
+	if (size < need)
+		size = need;
+	block = malloc(sizeof(*block) + size);
+	if (!block)
+		longjmp(arena->ran_out, 1);
+	block->next = arena->blocks;
+	block->used = 0;
+	block->size = size;
+	arena->blocks = block;
+	return block;
+}
+
+static void *arena_malloc(size_t size)
+{
+	size_t step = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+	struct block *block = arena->blocks;
+	char *got;
+
+	if (!block || block->size - block->used < step)
+		block = add_block(step);
+	got = block->bytes + block->used;
+	block->used += step;
 	return got;
+}
+
+static void arena_free(void *bytes)
+{
+	(void)bytes; /* goes with the arena */
 }
 
 static void set_up(void)
 {
-	json_set_alloc_funcs(noting_malloc, free);
+	json_set_alloc_funcs(arena_malloc, arena_free);
 	json_object_seed(0); /* from /dev/urandom: keys chosen to collide must not */
+}
+
+/* NULL with ran_out, or with `why`. */
+static json_t *load(struct arena *in, const char *bytes, size_t len, json_error_t *why,
+                    bool *ran_out)
+{
+	arena = in;
+	if (setjmp(in->ran_out)) {
+		*ran_out = true;
+		return NULL;
+	}
+	return json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, why);
 }
 
 static int no_memory(const char *what, struct bl_err *err)
@@ -143,25 +212,21 @@ int bl_json_parse(const char *bytes, size_t len, const char *what, struct bl_val
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	json_error_t why = { 0 };
+	__attribute__((cleanup(arena_done))) struct arena memory = { 0 };
 	struct bl_value *value = NULL;
+	bool ran_out = false;
 	json_t *tree;
-	int rc;
 
 	pthread_once(&once, set_up);
 	if (check_shape(bytes, len, what, err))
 		return -1;
-	ran_out = false;
-	tree = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-	if (ran_out) {
-		json_decref(tree);
+	tree = load(&memory, bytes, len, &why, &ran_out);
+	if (ran_out)
 		return no_memory(what, err);
-	}
 	if (!tree)
 		return bl_fail(err, BL_ECORRUPT, "%s:%d:%d: %s", what, why.line, why.column,
 		               reason(&why));
-	rc = convert(tree, &value, err);
-	json_decref(tree);
-	if (rc)
+	if (convert(tree, &value, err))
 		return bl_wrap(err, "%s", what);
 	*out = value;
 	return 0;
