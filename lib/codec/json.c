@@ -4,98 +4,69 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 64
 
 /*
- * jansson does not survive a failed allocation: a byte that did not fit into its
- * token is lost, and if that was the closing quote it reads on beyond the token. So it gets its
- * memory from an arena, which a failure leaves at once: nothing of jansson runs after one.
+ * jansson ignores that its token buffer could not grow: the closing quote may be the
+ * byte that is lost, and what looks for it then runs over the buffer's end. So a failed allocation
+ * never returns into jansson: the parse is left by longjmp, and all that it had is freed.
  */
 struct block {
-	struct block *next;
-	size_t used, size;
-	_Alignas(max_align_t) char bytes[];
+	struct block *next, *before; /* 16 bytes: what follows stays aligned */
 };
 
-struct arena {
-	struct block *blocks;
-	jmp_buf ran_out;
-};
+static _Thread_local struct {
+	struct block blocks; /* head of a ring */
+	jmp_buf leave;
+} parse;
 
-#define BLOCK_MIN ((size_t)8 << 10)
-#define BLOCK_MAX ((size_t)1 << 20)
-
-static _Thread_local struct arena *arena;
-
-static void arena_done(struct arena *used)
+static void *parse_malloc(size_t size)
 {
-	while (used->blocks) {
-		struct block *next = used->blocks->next;
+	struct block *head = &parse.blocks, *block = NULL;
 
-		free(used->blocks);
-		used->blocks = next;
-	}
-	arena = NULL;
-}
-
-/* Sizes double, so that small documents stay cheap and large ones need few blocks. */
-static struct block *add_block(size_t need)
-{
-	size_t size = arena->blocks ? arena->blocks->size * 2 : BLOCK_MIN;
-	struct block *block;
-
-	if (size > BLOCK_MAX)
-		size = BLOCK_MAX;
-	if (size < need)
-		size = need;
-	block = malloc(sizeof(*block) + size);
+	if (size <= SIZE_MAX - sizeof(*block))
+		block = malloc(sizeof(*block) + size);
 	if (!block)
-		longjmp(arena->ran_out, 1);
-	block->next = arena->blocks;
-	block->used = 0;
-	block->size = size;
-	arena->blocks = block;
-	return block;
+		longjmp(parse.leave, 1);
+	*block = (struct block){ head->next, head };
+	head->next->before = block;
+	head->next = block;
+	return block + 1;
 }
 
-static void *arena_malloc(size_t size)
+static void parse_free(void *at)
 {
-	size_t step = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
-	struct block *block = arena->blocks;
-	char *got;
+	struct block *block = at;
 
-	if (!block || block->size - block->used < step)
-		block = add_block(step);
-	got = block->bytes + block->used;
-	block->used += step;
-	return got;
-}
-
-static void arena_free(void *bytes)
-{
-	(void)bytes; /* goes with the arena */
+	if (!block)
+		return;
+	block--;
+	block->next->before = block->before;
+	block->before->next = block->next;
+	free(block);
 }
 
 static void set_up(void)
 {
-	json_set_alloc_funcs(arena_malloc, arena_free);
+	json_set_alloc_funcs(parse_malloc, parse_free);
 	json_object_seed(0); /* from /dev/urandom: keys chosen to collide must not */
 }
 
-/* NULL with ran_out, or with `why`. */
-static json_t *load(struct arena *in, const char *bytes, size_t len, json_error_t *why,
-                    bool *ran_out)
+/* -1: out of memory. *tree is NULL when `why` says what is wrong with the text. */
+static int load(const char *bytes, size_t len, json_t **tree, json_error_t *why)
 {
-	arena = in;
-	if (setjmp(in->ran_out)) {
-		*ran_out = true;
-		return NULL;
+	parse.blocks = (struct block){ &parse.blocks, &parse.blocks };
+	if (setjmp(parse.leave)) {
+		while (parse.blocks.next != &parse.blocks)
+			parse_free(parse.blocks.next + 1);
+		return -1;
 	}
-	return json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, why);
+	*tree = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, why);
+	return 0;
 }
 
 static int no_memory(const char *what, struct bl_err *err)
@@ -212,21 +183,21 @@ int bl_json_parse(const char *bytes, size_t len, const char *what, struct bl_val
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	json_error_t why = { 0 };
-	__attribute__((cleanup(arena_done))) struct arena memory = { 0 };
 	struct bl_value *value = NULL;
-	bool ran_out = false;
-	json_t *tree;
+	json_t *tree = NULL;
+	int rc;
 
 	pthread_once(&once, set_up);
 	if (check_shape(bytes, len, what, err))
 		return -1;
-	tree = load(&memory, bytes, len, &why, &ran_out);
-	if (ran_out)
+	if (load(bytes, len, &tree, &why))
 		return no_memory(what, err);
 	if (!tree)
 		return bl_fail(err, BL_ECORRUPT, "%s:%d:%d: %s", what, why.line, why.column,
 		               reason(&why));
-	if (convert(tree, &value, err))
+	rc = convert(tree, &value, err);
+	json_decref(tree);
+	if (rc)
 		return bl_wrap(err, "%s", what);
 	*out = value;
 	return 0;

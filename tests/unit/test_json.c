@@ -208,7 +208,9 @@ static void a_full_buffer_is_told_once_at_the_end(void **state)
 static int parse_and_write(struct bl_err *err)
 {
 	static const char text[] =
-		"{\"schema\":1,\"k\":[1,2.5,\"a long enough text\",{\"b\":null}]}";
+		/* the last two close their quotes where jansson's token buffer must grow */
+		"{\"schema\":1,\"k\":[1,2.5,{\"b\":null},\"12345678901234\","
+		"\"123456789012345678901234567890\"]}";
 	BL_AUTO(bl_buf) buf = BL_BUF(1000);
 	struct bl_json json = BL_JSON(&buf);
 	BL_VALUE value = NULL;
