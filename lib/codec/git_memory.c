@@ -61,9 +61,7 @@ void *bl_git_malloc(size_t size, const char *file, int line)
 
 	(void)file;
 	(void)line;
-	if (block)
-		return block;
-	return from_reserve(size);
+	return block ? block : from_reserve(size);
 }
 
 void *bl_git_realloc(void *old, size_t size, const char *file, int line)

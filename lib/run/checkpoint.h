@@ -27,8 +27,8 @@ struct bl_entry {
 	char *key;     /* whole store key; NULL for a link */
 	uint64_t size; /* bytes */
 	uint64_t crc;  /* CRC-64/NVME */
-	int64_t mtime_ns,
-		ctime_ns; /* of the source, to recognise it unchanged: not in the stored manifest */
+	/* of the source, to recognise it unchanged; the manifest keeps only milliseconds of mtime */
+	int64_t mtime_ns, ctime_ns;
 	uint64_t inode;
 };
 
@@ -37,10 +37,12 @@ struct bl_manifest {
 	int64_t at_ms;
 	double step, primary_value; /* NaN unknown */
 	char primary[64];
-	struct bl_entry *entries;
+	struct bl_entry *entries; /* sorted by path, no path twice */
 	size_t n;
 };
+#define BL_MANIFEST ((struct bl_manifest){ 0 })
 void bl_manifest_done(struct bl_manifest *manifest);
+/* key: of a checkpoint's manifest. BL_ENOENT; BL_ECORRUPT when it is not what its key says. */
 BL_MUST int bl_manifest_read(struct bl_store *store, const char *key, struct bl_manifest *out,
                              struct bl_err *err);
 
@@ -52,7 +54,10 @@ struct bl_snapshots;
 BL_MUST int bl_snapshots_new(const char *run, unsigned attempt, const char *path,
                              struct bl_snapshots **out, struct bl_err *err);
 void bl_snapshots_free(struct bl_snapshots *snapshots);
-/* After a restore: the entries restored are unchanged files of an earlier manifest. */
+/*
+ * After a restore into `path`: the files restored are unchanged ones of an earlier manifest, so
+ * that their objects serve again. Entries of another run (a parent's) are uploaded anew. Copies.
+ */
 BL_MUST int bl_snapshots_adopt(struct bl_snapshots *snapshots, const struct bl_manifest *restored,
                                struct bl_err *err);
 
@@ -64,13 +69,17 @@ struct bl_published {
 	uint64_t bytes, new_bytes;
 	unsigned incomplete; /* entries left for next time */
 	char lost[256];      /* a path that changed under our hands three times in a row; "" */
+	char refused[256];   /* a path that no manifest can hold, and why; "" */
 };
 
 /*
  * Takes a snapshot: finds the complete entries by the rules of design 4.4, uploads new objects
  * (data first, each read through one descriptor with equal size and times before and after), then
- * the manifest. Nothing is published when the complete set equals the last manifest's. A missing
- * path is an empty snapshot (published false).
+ * the manifest. What is incomplete or changes under our hands keeps the version of the last
+ * manifest. Nothing is published unless something is new against it: a checkpoint that was only
+ * deleted stays restorable until a new one comes. A missing path is an empty snapshot (published
+ * false). On failure (BL_ENOSPC: the store is full) there is no manifest, and what was uploaded
+ * for it is deleted again.
  */
 BL_MUST int bl_snapshots_take(struct bl_snapshots *snapshots, struct bl_store *store,
                               const struct bl_call *call, const struct bl_snapshot_when *when,
@@ -78,9 +87,12 @@ BL_MUST int bl_snapshots_take(struct bl_snapshots *snapshots, struct bl_store *s
 
 /*
  * Restores the newest manifest of `run` that verifies into the directory `into` (made; must be
- * empty or absent): every file to a temporary name, size and CRC compared, fsync, rename. Falls
- * back manifest by manifest. `said` gets a line per manifest that failed. found false: none
- * verified or there is none: a fresh start. only_manifest (may be NULL): exactly this key.
+ * empty or absent: BL_EEXIST): every file to a temporary name, size and CRC compared, fsync,
+ * rename; then links. Falls back manifest by manifest. `said` gets a line per manifest that
+ * failed and per link that would lead outside. found false: none verified or there is none: a
+ * fresh start. only_manifest (may be NULL): exactly this key, of `run`. A failure that says
+ * nothing about the checkpoint (disk full, no rights, a deadline) ends it: -1, and `into` is
+ * left without what was restored. restored (may be NULL): for bl_snapshots_adopt().
  */
 struct bl_restored {
 	bool found;
@@ -95,7 +107,7 @@ BL_MUST int bl_checkpoint_restore(struct bl_store *store, const struct bl_call *
                                   struct bl_buf *said, struct bl_err *err);
 
 /*
- * Keeps the newest `keep` manifests, and the best by the primary metric when keep_best (goal_min:
+ * Keeps the newest `keep` manifests (at least one), and the best by the primary metric when keep_best (goal_min:
  * smaller is better): deletes each other manifest first, then the keys that no kept manifest names.
  */
 BL_MUST int bl_checkpoint_prune(struct bl_store *store, const char *run, unsigned keep,
@@ -106,9 +118,11 @@ BL_MUST int bl_checkpoint_prune(struct bl_store *store, const char *run, unsigne
 BL_MUST int bl_checkpoint_newest(struct bl_store *store, const char *run, char *key, size_t size,
                                  struct bl_err *err);
 
-/* Final artefacts: uploads every regular file below `dir` whose path matches a glob of globs[n] (n
+/*
+ * Final artefacts: uploads every regular file below `dir` whose path matches a glob of globs[n] (n
  * 0: all) to outputs/N/PREFIX/..., verifies each by reading its size back, then
- * outputs/N.manifest.json.
+ * outputs/N.manifest.json. A missing dir has no files; links are not followed. A file that
+ * changes while it is read is tried thrice, then BL_ECORRUPT: the command has ended.
  */
 struct bl_outputs {
 	size_t files;
@@ -117,8 +131,9 @@ struct bl_outputs {
 };
 struct bl_output_dir {
 	const char *dir, *prefix; /* "/.../model" goes below outputs/N/model/ */
-	const char *const *globs;
+	const char *const *globs; /* on paths below dir */
 	size_t n_globs;
+	const char *skip; /* a name directly in dir that is ours and stays here; NULL */
 };
 BL_MUST int bl_outputs_upload(struct bl_store *store, const struct bl_call *call, const char *run,
                               unsigned attempt, const struct bl_output_dir *dirs, size_t n_dirs,

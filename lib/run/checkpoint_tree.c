@@ -95,7 +95,7 @@ static int add_node(struct bl_tree *tree, char *path, struct bl_node **out, stru
 {
 	if (path && tree->n == tree->cap) {
 		size_t cap = tree->cap ? tree->cap * 2 : 64;
-		struct bl_node *nodes = reallocarray(tree->nodes, cap, sizeof(*nodes));
+		struct bl_node *nodes = realloc(tree->nodes, cap * sizeof(*nodes));
 
 		if (!nodes) {
 			free(path);
@@ -190,10 +190,14 @@ int bl_tree_read(const char *path, struct bl_tree *out, struct bl_err *err)
 	BL_AUTO(bl_tree) tree = BL_TREE;
 	struct walk walk = { &tree, 0, 0 };
 	struct bl_node *root;
+	struct stat st;
 
 	if (bl_fs_open_dir(path, &tree.root, err) || add_node(&tree, strdup(""), &root, err))
 		return -1;
+	if (fstat(tree.root, &st))
+		return bl_fail_errno(err, errno, "stat '%s'", path);
 	root->kind = BL_NODE_DIR;
+	bl_stamp_of(&st, &root->stamp);
 	if (bl_fs_list(tree.root, ".", visit, &walk, err))
 		return bl_wrap(err, "read '%s'", path);
 	tree.nodes[0].end = tree.n;
