@@ -49,6 +49,8 @@ int bl_exit_record_parse(const char *bytes, size_t len, struct bl_exit_record *o
 	got.oom_kills = bl_value_int_or(doc, "oom_kills", 0);
 	got.dropped_bytes = bl_value_int_or(doc, "dropped_bytes", 0);
 	snprintf(got.error, sizeof(got.error), "%s", bl_value_text_or(doc, "error", ""));
+	snprintf(got.next_step, sizeof(got.next_step), "%s",
+	         bl_value_text_or(doc, "next_step", ""));
 	*out = got;
 	return 0;
 }
@@ -151,6 +153,8 @@ void bl_result_judge(const struct bl_exit_record *record, const struct bl_verdic
 		snprintf(out->stage, sizeof(out->stage), "start");
 		set(out, BL_CLASS_CONFIG, "%s",
 		    record->error[0] ? record->error : "the command could not be started");
+		if (record->next_step[0]) /* exec knows the command, a table only the class */
+			snprintf(out->next_step, sizeof(out->next_step), "%s", record->next_step);
 	} else if (record->exited && !record->code) {
 		set(out, BL_CLASS_NONE, "%s", "");
 	} else if (oom && looks_killed(record) && !we_killed) {

@@ -413,6 +413,10 @@ static void a_command_not_started_keeps_its_code(void **state)
 	bl_result_judge(&record, &none, false, 0, &got);
 	assert_int_equal(got.exit_code, 127);
 	assert_string_equal(got.stage, "start");
+	assert_non_null(strstr(got.next_step, "branchline.yaml"));
+	snprintf(record.next_step, sizeof(record.next_step), "chmod +x x");
+	bl_result_judge(&record, &none, false, 0, &got);
+	assert_string_equal(got.next_step, "chmod +x x");
 }
 
 /* --- exec's and observe's records ------------------------------------------------------------- */
@@ -445,10 +449,12 @@ static void exit_records(void **state)
 	     &err);
 	assert_true(!got.exited && !got.stop_delivered);
 	assert_int_equal(got.signal, 9);
-	must(parse_exit("{\"schema\":1,\"spawned\":false,\"code\":127,\"error\":\"why\"}", &got,
-	                &err),
+	must(parse_exit("{\"schema\":1,\"spawned\":false,\"code\":127,\"error\":\"why\","
+	                "\"next_step\":\"do\"}",
+	                &got, &err),
 	     &err);
 	assert_string_equal(got.error, "why");
+	assert_string_equal(got.next_step, "do");
 }
 
 static void bad_exit_records(void **state)
