@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,21 +15,79 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "config", verb_config, "print the resolved configuration, and where each value came from" },
+	{ "local", verb_local, "train on this machine, and report" },
+	{ "runs", verb_runs, "list runs, newest first" },
+	{ "status", verb_status, "where a run stands" },
+	{ "logs", verb_logs, "what a run's command printed" },
+	{ "report", verb_report, "a run against its baseline: md, html, json or term" },
+	{ "diff", verb_diff, "what differs between two runs" },
+	{ "baseline", verb_baseline, "make a run what later ones are compared with" },
+	{ "pull", verb_pull, "fetch a run's outputs" },
+	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
+	{ "rm", verb_rm, "remove a run" },
+	{ "check-data", verb_check_data, "check the data before anything starts" },
+	{ "config", verb_config, "the resolved configuration, and where each value came from" },
+};
+
+/* What people type out of habit, and the verb that does it here. */
+static const struct {
+	const char *habit, *verb;
+} habits[] = {
+	{ "ls", "runs" },        { "list", "runs" },
+	{ "ps", "runs --live" }, { "tail", "logs -f" },
+	{ "log", "logs" },       { "kill", "stop" },
+	{ "cancel", "stop" },    { "train", "local" },
+	{ "run", "local" },      { "delete", "rm" },
+	{ "download", "pull" },  { "show", "status" },
+	{ "compare", "diff" },   { "resume", "local --resume" },
 };
 
 static const struct verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < BL_COUNT(verbs); i++)
-		if (verbs[i].run && !strcmp(verbs[i].name, name))
+		if (!strcmp(verbs[i].name, name))
 			return &verbs[i];
 	return NULL;
 }
 
-static int usage(FILE *to)
+static void help(FILE *to)
 {
-	fputs("branchline " BL_VERSION "\n", to);
-	return to == stdout ? 0 : 2;
+	fputs("branchline local --param lr=0.001     train here, and report\n"
+	      "branchline report latest -o r.html    look at it\n\n"
+	      "Branchline trains exactly one commit, keeps what it made, and reports.\n\n"
+	      "Verbs:\n",
+	      to);
+	for (size_t i = 0; i < BL_COUNT(verbs); i++)
+		fprintf(to, "  %-11s %s\n", verbs[i].name, verbs[i].help);
+	fputs("\nEach verb has --help. A RUN is written as its id, a unique prefix, the last four\n"
+	      "characters, latest, JOB@BRANCH or a commit.\n",
+	      to);
+}
+
+static void version(void)
+{
+	puts("branchline " BL_VERSION " (" BL_BUILD ")");
+}
+
+static int unknown(const char *name)
+{
+	const char *names[BL_COUNT(verbs)], *meant = NULL;
+	struct bl_err err = { 0 };
+
+	for (size_t i = 0; i < BL_COUNT(verbs); i++)
+		names[i] = verbs[i].name;
+	for (size_t i = 0; i < BL_COUNT(habits) && !meant; i++)
+		if (!strcmp(habits[i].habit, name))
+			meant = habits[i].verb;
+	if (!meant)
+		meant = bl_str_nearest(name, names, BL_COUNT(names));
+	bl_fail(&err, BL_EINPUT, "no verb '%s'", name);
+	if (meant)
+		bl_next(&err, "did you mean `branchline %s`?", meant);
+	else
+		bl_next(&err, "`branchline --help` lists them");
+	bl_log_err(BL_LOG_ERROR, &err);
+	return bl_exit_status(err.code);
 }
 
 int main(int argc, char **argv)
@@ -38,9 +97,31 @@ int main(int argc, char **argv)
 	struct bl_err err = { 0 };
 
 	bl_log_init("branchline");
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		help(stdout);
+		return 0;
+	}
+	if (!strcmp(name, "--version")) {
+		version();
+		return 0;
+	}
+#ifdef BL_TESTING
+	if (!strcmp(name, "failpoints")) {
+		bl_failpoint_list();
+		return 0;
+	}
+#endif
+	if (!*name) {
+		help(stderr);
+		return 2;
+	}
 	if (!verb)
-		return usage(!strcmp(name, "--help") || !strcmp(name, "-h") ? stdout : stderr);
+		return unknown(name);
 	if (verb->run(argc - 1, argv + 1, &err))
 		bl_log_err(BL_LOG_ERROR, &err);
+	if (!err.code && (fflush(stdout) || ferror(stdout))) {
+		bl_fail(&err, BL_EIO, "standard output could not be written");
+		bl_log_err(BL_LOG_ERROR, &err);
+	}
 	return bl_exit_status(err.code);
 }

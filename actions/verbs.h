@@ -9,6 +9,17 @@
  * stdout is data, stderr is messages. Returns 0, or -1 with err, whose code
  * becomes the exit status; main prints it.
  */
+int verb_baseline(int argc, char **argv, struct bl_err *err);
+int verb_check_data(int argc, char **argv, struct bl_err *err);
 int verb_config(int argc, char **argv, struct bl_err *err);
+int verb_diff(int argc, char **argv, struct bl_err *err);
+int verb_local(int argc, char **argv, struct bl_err *err);
+int verb_logs(int argc, char **argv, struct bl_err *err);
+int verb_pull(int argc, char **argv, struct bl_err *err);
+int verb_report(int argc, char **argv, struct bl_err *err);
+int verb_rm(int argc, char **argv, struct bl_err *err);
+int verb_runs(int argc, char **argv, struct bl_err *err);
+int verb_status(int argc, char **argv, struct bl_err *err);
+int verb_stop(int argc, char **argv, struct bl_err *err);
 
 #endif

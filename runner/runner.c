@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "runner/roles.h"
 
 #include <stdio.h>
@@ -13,7 +14,9 @@ static const struct {
 } roles[] = {
 	{ "exec", role_exec,
 	  "runs a command as its parent: signals, zombies, output, exit record" },
+	{ "host", role_host, "supervises one attempt of a run" },
 	{ "observe", role_observe, "exec's helper: log, metrics, cause of failure" },
+	{ "ship", role_ship, "host's helper: everything that can block" },
 };
 
 static int usage(FILE *to)
@@ -36,6 +39,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (!strcmp(roles[i].name, name))
 			return roles[i].run(argc - 1, argv + 1);
+	if (!strcmp(name, "--version")) {
+		puts("branchline-runner " BL_VERSION " (" BL_BUILD ")");
+		return 0;
+	}
 #ifdef BL_TESTING
 	if (!strcmp(name, "failpoints")) {
 		bl_failpoint_list();

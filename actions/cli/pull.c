@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions/options.h"
+#include "actions/place.h"
+#include "actions/verbs.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "codec/json.h"
+#include "run/attempt.h"
+#include "run/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PULL_MS (24 * 3600000ll)
+
+struct options {
+	const char *store;
+	bool checkpoint, json, dry_run;
+};
+
+static const struct bl_option table[] = {
+	{ "checkpoint", 0, BL_OPT_SWITCH, offsetof(struct options, checkpoint), NULL,
+	  "the newest checkpoint that verifies, not the outputs" },
+	{ "dry-run", 0, BL_OPT_SWITCH, offsetof(struct options, dry_run), NULL,
+	  "only say what would be fetched" },
+	PLACE_OPT_STORE(struct options),
+	BL_OPT_JSON(struct options),
+};
+
+static const struct bl_usage usage = {
+	.verb = "pull",
+	.example = "branchline pull latest out/",
+	.about = "Fetches a run's outputs into a directory: size first, each file verified.",
+	.options = table,
+	.n_options = BL_COUNT(table),
+	.words = "RUN DIR",
+	.words_min = 2,
+	.words_max = 2,
+};
+
+/* The attempt whose outputs count: the outcome's, else the newest that has some. */
+static int winning(struct place *place, const char *run, unsigned *attempt, struct bl_manifest *out,
+                   struct bl_err *err)
+{
+	struct bl_attempts attempts;
+
+	if (bl_attempts_read(place->store, run, &attempts, err))
+		return -1;
+	*attempt = attempts.has_outcome ? attempts.outcome.attempt : attempts.newest;
+	for (; *attempt; --*attempt) {
+		if (!bl_outputs_read(place->store, run, *attempt, out, err))
+			return 0;
+		if (err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err);
+		if (attempts.has_outcome)
+			break;
+	}
+	bl_fail(err, BL_ENOENT, "run %s has no outputs", run);
+	return bl_next(err, "its checkpoint, if any: branchline pull --checkpoint %s DIR", run);
+}
+
+static uint64_t total_bytes(const struct bl_manifest *manifest)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < manifest->n; i++)
+		sum += manifest->entries[i].size;
+	return sum;
+}
+
+static void say_size(const struct bl_manifest *manifest, const char *run, const char *dir)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(64);
+
+	bl_str_add_bytes(&text, total_bytes(manifest));
+	bl_log(BL_LOG_INFO, "%zu files, %s (%" PRIu64 " bytes) of run %s into %s", manifest->n,
+	       bl_buf_text(&text), total_bytes(manifest), run, dir);
+}
+
+static int pull_file(struct place *place, int dir, const struct bl_entry *entry, struct bl_err *err)
+{
+	BL_AUTO(bl_fs_temp) temp = BL_FS_TEMP;
+	struct bl_call call = { .deadline_mono_ms = bl_mono_ms() + PULL_MS };
+	uint64_t size, crc;
+
+	if (bl_fs_temp_open(dir, entry->path, 0644, &temp, err) ||
+	    bl_store_get_file(place->store, &call, entry->key, temp.fd, &size, &crc, err))
+		return -1;
+	if (size != entry->size || crc != entry->crc)
+		return bl_fail(err, BL_ECORRUPT,
+		               "%s: %" PRIu64
+		               " bytes with another checksum than when it was stored",
+		               entry->key, size);
+	return bl_fs_temp_replace(&temp, err);
+}
+
+static int pull_all(struct place *place, const struct bl_manifest *manifest, const char *path,
+                    struct bl_err *err)
+{
+	uint64_t done = 0, all = total_bytes(manifest);
+	bool show = isatty(STDERR_FILENO);
+	BL_FD dir = -1;
+
+	if (bl_fs_make_dir(path, &dir, err))
+		return -1;
+	for (size_t i = 0; i < manifest->n; i++) {
+		const struct bl_entry *entry = &manifest->entries[i];
+
+		if (!entry->key)
+			continue; /* a link */
+		if (pull_file(place, dir, entry, err))
+			return bl_wrap(err, "%s", entry->path);
+		done += entry->size;
+		if (show)
+			fprintf(stderr, "\r\033[K%3.0f %%  %s",
+			        all ? (double)done * 100 / (double)all : 100, entry->path);
+	}
+	if (show)
+		fputs("\r\033[K", stderr);
+	return 0;
+}
+
+static int print_json(const struct bl_manifest *manifest, const char *run, unsigned attempt,
+                      const char *dir, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(64u << 20);
+	struct bl_json json = { .buf = &text, .indent = 2 };
+
+	bl_json_begin(&json, 1);
+	bl_json_text(&json, "run", run);
+	bl_json_int(&json, "attempt", attempt);
+	bl_json_text(&json, "directory", dir);
+	bl_json_int(&json, "bytes", (int64_t)total_bytes(manifest));
+	bl_json_list(&json, "files");
+	for (size_t i = 0; i < manifest->n; i++) {
+		bl_json_map(&json, NULL);
+		bl_json_text(&json, "path", manifest->entries[i].path);
+		bl_json_int(&json, "bytes", (int64_t)manifest->entries[i].size);
+		bl_json_end_map(&json);
+	}
+	bl_json_end_list(&json);
+	bl_json_end_map(&json);
+	if (bl_buf_check(&text, "pull", err))
+		return -1;
+	puts(bl_buf_text(&text));
+	return 0;
+}
+
+static int pull_checkpoint(struct place *place, const char *run, const char *dir,
+                           struct bl_err *err)
+{
+	struct bl_call call = { .deadline_mono_ms = bl_mono_ms() + PULL_MS };
+	BL_AUTO(bl_manifest) restored = { 0 };
+	BL_AUTO(bl_buf) said = BL_BUF(65536);
+	struct bl_restored result = { 0 };
+
+	if (bl_checkpoint_restore(place->store, &call, run, NULL, dir, &result, &restored, &said,
+	                          err))
+		return -1;
+	if (said.len)
+		bl_log(BL_LOG_WARN, "%s", bl_buf_text(&said));
+	if (!result.found)
+		return bl_fail(err, BL_ENOENT, "run %s has no checkpoint that verifies", run);
+	say_size(&restored, run, dir);
+	return 0;
+}
+
+int verb_pull(int argc, char **argv, struct bl_err *err)
+{
+	BL_AUTO(bl_args) args = { 0 };
+	BL_AUTO(place) place = { 0 };
+	BL_AUTO(bl_manifest) manifest = { 0 };
+	struct options opt = { 0 };
+	char run[BL_RUN_SIZE];
+	unsigned attempt;
+
+	if (bl_options_read(&usage, argc, argv, &opt, &args, err))
+		return -1;
+	if (args.helped)
+		return 0;
+	if (place_open(&place, opt.store, BL_STORE_READ, err) ||
+	    place_run(&place, args.words[0], run, err))
+		return bl_wrap(err, "pull");
+	if (opt.checkpoint)
+		return pull_checkpoint(&place, run, args.words[1], err) ? bl_wrap(err, "pull") : 0;
+	if (winning(&place, run, &attempt, &manifest, err))
+		return bl_wrap(err, "pull");
+	say_size(&manifest, run, args.words[1]);
+	if (!opt.dry_run && pull_all(&place, &manifest, args.words[1], err))
+		return bl_wrap(err, "pull");
+	return opt.json ? print_json(&manifest, run, attempt, args.words[1], err) : 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions/options.h"
+#include "actions/place.h"
+#include "actions/verbs.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "codec/json.h"
+#include "run/attempt.h"
+#include "run/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define POLL_MS 500
+#define SEEN_MS 15000 /* a wish is seen within 10 s */
+
+struct options {
+	const char *store;
+	bool no_wait;
+};
+
+static const struct bl_option table[] = {
+	{ "no-wait", 0, BL_OPT_SWITCH, offsetof(struct options, no_wait), NULL,
+	  "ask only; do not wait for the end" },
+	PLACE_OPT_STORE(struct options),
+};
+
+static const struct bl_usage usage = {
+	.verb = "stop",
+	.example = "branchline stop latest",
+	.about = "Ends a run: its command gets TERM and its grace, the last checkpoint is kept.",
+	.options = table,
+	.n_options = BL_COUNT(table),
+	.words = "[RUN]",
+	.words_max = 1,
+};
+
+static int ask(struct place *place, const char *run, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(4096);
+	struct bl_json json = BL_JSON(&text);
+	struct bl_key key = bl_key_run(run, "stop.json");
+	const char *user = getenv("USER");
+
+	bl_json_begin(&json, 1);
+	bl_json_text(&json, "reason", "cancelled");
+	bl_json_text(&json, "by", user ? user : "");
+	bl_json_int(&json, "at_ms", bl_wall_ms());
+	bl_json_end_map(&json);
+	if (bl_buf_check(&text, key.text, err))
+		return -1;
+	return bl_store_put(place->store, NULL, key.text, bl_buf_text(&text), text.len, err);
+}
+
+/* Nobody is left to see the wish: the outcome follows from what stands, by the one table. */
+static int settle_dead(struct place *place, const struct bl_run *run, bool *settled,
+                       struct bl_err *err)
+{
+	struct bl_attempts attempts;
+	struct bl_run_view view = { .attempts = &attempts,
+		                    .retries = run->retries,
+		                    .budget_left_ms = run->max_runtime_ms };
+	struct bl_run_step step;
+	struct bl_outcome mine = { .finished_at_ms = bl_wall_ms() }, winner;
+
+	*settled = false;
+	if (bl_attempts_read(place->store, run->id, &attempts, err))
+		return -1;
+	view.owner = BL_DEAD; /* no claim: nobody */
+	if (attempts.newest && !attempts.newest_ended &&
+	    bl_proc_probe(&attempts.claim.owner, &view.owner, err))
+		return -1;
+	step = bl_run_next(&view);
+	if (step.next != BL_SETTLE)
+		return 0;
+	mine.result = step.result;
+	mine.attempt = attempts.newest;
+	if (bl_str_random(mine.nonce, sizeof(mine.nonce) - 1, err))
+		return -1;
+	if (attempts.newest && !attempts.newest_ended) {
+		struct bl_end end = { .attempt = attempts.newest,
+			              .by = "claimer",
+			              .result = step.result,
+			              .finished_at_ms = mine.finished_at_ms,
+			              .last_step = __builtin_nan("") };
+
+		memcpy(end.nonce, mine.nonce, sizeof(end.nonce));
+		if (bl_end_create(place->store, run->id, &end, NULL, err)) {
+			if (err->code != BL_EEXIST)
+				return -1;
+			bl_err_clear(err); /* it has just ended by itself */
+		}
+	}
+	*settled = true;
+	return bl_outcome_settle(place->store, run->id, &mine, &winner, err);
+}
+
+static int wait_for_end(struct place *place, const struct bl_run *run, struct bl_err *err)
+{
+	struct timespec pause = { 0, POLL_MS * 1000000L };
+	int64_t until = bl_mono_ms() + SEEN_MS + run->grace_ms + run->flush_reserve_ms;
+	struct bl_outcome outcome;
+
+	while (bl_outcome_read(place->store, run->id, &outcome, err)) {
+		bool settled;
+
+		if (err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err);
+		if (settle_dead(place, run, &settled, err))
+			return -1;
+		if (settled)
+			continue;
+		if (bl_mono_ms() > until) {
+			bl_fail(err, BL_ETIMEOUT, "run %s has not ended in its grace and reserve",
+			        run->id);
+			return bl_next(err, "see who holds it: branchline status %s", run->id);
+		}
+		nanosleep(&pause, NULL);
+	}
+	bl_log(BL_LOG_INFO, "run %s: %s", run->id, bl_status_word(outcome.result.status));
+	return 0;
+}
+
+int verb_stop(int argc, char **argv, struct bl_err *err)
+{
+	BL_AUTO(bl_args) args = { 0 };
+	BL_AUTO(place) place = { 0 };
+	BL_AUTO(bl_run) run = { 0 };
+	struct options opt = { 0 };
+	struct bl_outcome outcome;
+	char id[BL_RUN_SIZE];
+
+	if (bl_options_read(&usage, argc, argv, &opt, &args, err))
+		return -1;
+	if (args.helped)
+		return 0;
+	if (place_open(&place, opt.store, BL_STORE_WRITE, err) ||
+	    place_run(&place, args.n_words ? args.words[0] : NULL, id, err) ||
+	    bl_run_read(place.store, id, &run, err))
+		return bl_wrap(err, "stop");
+	if (!bl_outcome_read(place.store, id, &outcome, err)) {
+		bl_log(BL_LOG_INFO, "run %s has ended already: %s", id,
+		       bl_status_word(outcome.result.status));
+		return 0;
+	}
+	if (err->code != BL_ENOENT)
+		return bl_wrap(err, "stop");
+	bl_err_clear(err);
+	if (ask(&place, id, err))
+		return bl_wrap(err, "stop");
+	bl_log(BL_LOG_INFO, "asked run %s to stop", id);
+	if (!opt.no_wait && wait_for_end(&place, &run, err))
+		return bl_wrap(err, "stop");
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions/show.h"
+
+#include <math.h>
+
+void show_step(double step, double total, struct bl_buf *out)
+{
+	if (isnan(step))
+		return;
+	bl_buf_addf(out, "%.0f", step);
+	if (!isnan(total))
+		bl_buf_addf(out, "/%.0f", total);
+}
+
+void show_metric(const char *name, double value, struct bl_buf *out)
+{
+	if (*name && !isnan(value))
+		bl_buf_addf(out, "%s %.4g", name, value);
+}
+
+static void number(struct bl_json *json, const char *key, double value)
+{
+	if (isnan(value))
+		bl_json_null(json, key);
+	else
+		bl_json_real(json, key, value);
+}
+
+static void time_or_null(struct bl_json *json, const char *key, int64_t ms)
+{
+	if (ms)
+		bl_json_int(json, key, ms);
+	else
+		bl_json_null(json, key);
+}
+
+void show_summary_json(struct bl_json *json, const struct bl_run_summary *run)
+{
+	bl_json_map(json, NULL);
+	bl_json_text(json, "run", run->id);
+	bl_json_text(json, "kind", run->kind);
+	bl_json_text(json, "job", run->job);
+	bl_json_text(json, "branch", run->branch);
+	bl_json_text(json, "sha", run->sha);
+	bl_json_text(json, "subject", run->subject);
+	bl_json_bool(json, "dirty", run->dirty);
+	bl_json_text(json, "state", run->word);
+	bl_json_bool(json, "ended", run->state == BL_RUN_ENDED);
+	bl_json_text(json, "class", *run->class ? run->class : NULL);
+	bl_json_text(json, "message", *run->message ? run->message : NULL);
+	bl_json_text(json, "phase", *run->phase ? run->phase : NULL);
+	bl_json_int(json, "attempt", run->attempt);
+	number(json, "step", run->step);
+	number(json, "total_steps", run->total_steps);
+	bl_json_text(json, "primary", *run->primary ? run->primary : NULL);
+	number(json, "primary_value", run->primary_value);
+	number(json, "cost_usd", run->cost_usd);
+	bl_json_int(json, "created_ms", run->created_ms);
+	time_or_null(json, "seen_ms", run->seen_ms);
+	time_or_null(json, "finished_ms", run->finished_ms);
+	bl_json_end_map(json);
+}

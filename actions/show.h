@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_ACTIONS_SHOW_H
+#define BL_ACTIONS_SHOW_H
+
+#include "codec/json.h"
+#include "run/run.h"
+
+/* How verbs show what several of them show. */
+
+void show_step(double step, double total, struct bl_buf *out);        /* "120/400", "120", "" */
+void show_metric(const char *name, double value, struct bl_buf *out); /* "loss 1.842", "" */
+void show_summary_json(struct bl_json *json, const struct bl_run_summary *run);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_RUNNER_HOST_H
+#define BL_RUNNER_HOST_H
+
+#include "runner/engine.h"
+#include "runner/host_table.h"
+#include "runner/lane.h"
+
+/*
+ * One attempt, seen from its supervisor. All times are of the monotonic clock, in
+ * milliseconds; 0: not armed.
+ */
+struct host {
+	struct ship_place place;
+	bool asked; /* --resume */
+	enum host_state state;
+	struct lane bulk, control;
+	struct engine engine;
+	struct ship_claimed claim;
+
+	/* fds of the poll loop */
+	int signal_fd, status_fd;
+
+	/* what has to happen when */
+	int64_t tick_at, snapshot_at, over_at, stop_at, deadline_at, give_up_at;
+
+	/* time per phase */
+	int64_t phase_ms[HOST_PHASES], phase_since;
+	bool beat; /* the phase has changed since the last tick */
+
+	/* what is known of the training */
+	struct bl_latest latest;
+	uint64_t log_bytes;
+	double stall_step;
+	uint64_t stall_log_bytes;
+	int64_t progress_at;
+	bool stall_said, nan_said, tick_failed, snapshot_failed;
+	struct bl_published published; /* newest checkpoint */
+	int64_t published_at_wall_ms;
+	double published_step;
+	char resume_from[PATH_MAX];
+
+	/* how it ends */
+	char stop_reason[32]; /* "" nobody has asked */
+	struct bl_exit_record record;
+	struct bl_verdict verdict;
+	struct bl_result result;
+	struct bl_outputs outputs;
+	bool want_final; /* the last snapshot waits for the lane */
+	bool fenced, settled;
+	struct bl_outcome outcome;
+	struct bl_err failure; /* of our own */
+};
+
+void host_event(struct host *host, enum host_event ev);
+
+/* Carries a step's act out; may raise further events. */
+void host_act(struct host *host, enum host_act act);
+
+/* Asks for a stop; the first reason stands, a second wish kills. */
+void host_stop(struct host *host, const char *reason);
+
+/* Replies of the ships. */
+void host_bulk_reply(struct host *host, const struct ship_reply *reply);
+void host_control_reply(struct host *host, const struct ship_reply *reply);
+void host_lane_lost(struct host *host, enum ship_lane which, const struct bl_err *err);
+
+/* Timers that are due. */
+void host_timers(struct host *host, int64_t now);
+
+/*
+ * What `local` shows while it waits: a JSON line per event on status_fd, dropped when
+ * nobody reads.
+ *
+ *   {"event":"phase","phase":"training","attempt":1,"root":"/..."}
+ *   {"event":"step","step":120,"total":400,"metrics":{"loss":1.2}}
+ *   {"event":"checkpoint","step":100,"files":1,"bytes":1048576}
+ *   {"event":"note","level":"warn","text":"..."}
+ *   {"event":"end","settled":true}
+ */
+void host_say_phase(const struct host *host);
+void host_say_step(const struct host *host);
+void host_say_checkpoint(const struct host *host);
+void host_note(const struct host *host, const char *level, const char *fmt, ...) BL_PRINTF(3);
+void host_say_end(const struct host *host);
+
+#endif
