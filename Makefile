@@ -104,7 +104,7 @@ DIST_VARIANT := BUILD=build/dist/obj CC=scc FORTIFY= \
 	-fno-unwind-tables -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
 	-isystem $(ROOT)/include -DYAML_DECLARE_STATIC" \
 	LDFLAGS="-static-pie -s -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,--build-id=none" \
-	LIBS="-L$(ROOT)/lib -lgit2 -lhttp_parser -lz -ljansson -lyaml -lcrypto"
+	LIBS="-L$(ROOT)/lib -lgit2 -lhttp_parser -lz -ljansson -lyaml -lcrypto -lm"
 BIN ?= build/test/bin
 PYTEST_ARGS ?=
 

@@ -215,7 +215,7 @@ int role_host(int argc, char **argv)
 	claim.asked = host.asked;
 	host.phase_since = bl_mono_ms();
 	BL_FAILPOINT("host.start");
-	if (!block_signals(&host, err) && !lane_open(&host.bulk, SHIP_BULK, &host.place, err) &&
+	if (!block_signals(&host, err) && !lane_open(&host.bulk, SHIP_BULK, &host.place, 0, err) &&
 	    !lane_send(&host.bulk, &claim, err)) {
 		host_say_phase(&host);
 		loop(&host);

@@ -291,11 +291,10 @@ static void on_claimed(struct host *host, const struct ship_reply *reply)
 		host_note(host, "info", "ended %u processes that the attempt before left running",
 		          host->claim.ended_survivors);
 	BL_FAILPOINT("host.claimed");
-	if (lane_open(&host->control, SHIP_CONTROL, &host->place, &err)) {
+	if (lane_open(&host->control, SHIP_CONTROL, &host->place, host->claim.attempt, &err)) {
 		host_lane_lost(host, SHIP_CONTROL, &err);
 		return;
 	}
-	host->control.attempt = host->claim.attempt;
 	host->tick_at = bl_mono_ms();
 	host_event(host, HEV_DONE);
 }

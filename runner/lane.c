@@ -48,9 +48,9 @@ static int start(struct lane *lane, struct bl_err *err)
 }
 
 int lane_open(struct lane *lane, enum ship_lane which, const struct ship_place *place,
-              struct bl_err *err)
+              unsigned attempt, struct bl_err *err)
 {
-	*lane = (struct lane){ .which = which, .place = *place, .sock = -1 };
+	*lane = (struct lane){ .which = which, .place = *place, .attempt = attempt, .sock = -1 };
 	lane->child.pidfd = -1;
 	return start(lane, err);
 }

@@ -22,8 +22,9 @@ struct lane {
 	struct ship_request request; /* under way */
 };
 
+/* attempt: the claim to adopt; 0: none yet. */
 BL_MUST int lane_open(struct lane *lane, enum ship_lane which, const struct ship_place *place,
-                      struct bl_err *err);
+                      unsigned attempt, struct bl_err *err);
 
 /* The lane must be idle. A ship that cannot take it now gets it when it is restarted. */
 BL_MUST int lane_send(struct lane *lane, const struct ship_request *request, struct bl_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/cli/local.h"
 #include "codec/json.h"
+#include "run/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>

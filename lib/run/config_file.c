@@ -134,6 +134,9 @@ static int choose_job(const struct bl_config_input *input, const struct bl_value
 		job = standard->text;
 	if (!job && jobs && jobs->n == 1)
 		job = jobs->items[0]->key;
+	/* "default" is what a file without jobs calls all of it */
+	if (job && (!jobs || !jobs->n) && !strcmp(job, "default"))
+		return 0;
 	if (job && !(*out = bl_value_get(jobs, job)))
 		return no_such_job(input, jobs, NULL, job, err);
 	if (job || !jobs || !jobs->n)

@@ -67,6 +67,10 @@ def wait_gone(pid, patience=PATIENCE):
     until(lambda: not is_alive(pid), f"process {pid} is gone", patience)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sample: also run under the sanitizers")
+
+
 @pytest.fixture(scope="session")
 def bin_dir():
     """The programs under test: BRANCHLINE_BIN, else the build with failpoints."""

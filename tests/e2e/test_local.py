@@ -207,11 +207,11 @@ def test_a_clean_success_becomes_the_baseline(project):
 
 
 @pytest.mark.parametrize("args, code, said", [
-    (["--", "no-such-program-here"], 2, "127"),
-    (["--", "/etc/hostname"], 2, "126"),
+    (["--", "no-such-program-here"], 2, "no-such-program-here"),
+    (["--", "/etc/hostname"], 2, "/etc/hostname"),
     (["--job", "nightly"], 2, "nightly"),
     (["--max-runtim", "1h"], 2, "max-runtime"),
-    (["--resume", "zzzz"], 2, "zzzz"),
+    (["--resume", "zzzz"], 2, "no run"),
 ])
 def test_bad_input_is_one_clear_line(project, args, code, said):
     done = project.call("local", *args, check=False)
