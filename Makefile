@@ -24,7 +24,7 @@ CFLAGS ?= -O2 -g
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
 PKGS := jansson yaml-0.1 libcrypto libgit2
-LIBS ?= $(shell pkg-config --libs $(PKGS))
+LIBS ?= $(shell pkg-config --libs $(PKGS)) -lm
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c))
 RUNNER_SRC := $(sort $(wildcard runner/*.c))

@@ -19,13 +19,10 @@ static const struct verb verbs[] = {
 	{ "runs", verb_runs, "list runs, newest first" },
 	{ "status", verb_status, "where a run stands" },
 	{ "logs", verb_logs, "what a run's command printed" },
-	{ "report", verb_report, "a run against its baseline: md, html, json or term" },
-	{ "diff", verb_diff, "what differs between two runs" },
 	{ "baseline", verb_baseline, "make a run what later ones are compared with" },
 	{ "pull", verb_pull, "fetch a run's outputs" },
 	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
 	{ "rm", verb_rm, "remove a run" },
-	{ "check-data", verb_check_data, "check the data before anything starts" },
 	{ "config", verb_config, "the resolved configuration, and where each value came from" },
 };
 

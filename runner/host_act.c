@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define TICK_MS 1000
-#define SNAPSHOT_MS 5000
+#define SNAPSHOT_MS 2000
 #define STRAYS_MS 10000 /* exec's own time for what it left behind, and some */
 #define FINAL_MARGIN_MS 60000
 #define END_MS 30000 /* to write the last words */

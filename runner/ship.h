@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "run/attempt.h"
 #include "run/checkpoint.h"
+#include "run/mask.h"
 #include "run/metrics.h"
 #include "run/outcome.h"
 #include "runner/host_table.h"
@@ -131,6 +132,14 @@ BL_MUST int ship_tick(struct ship *ship, const struct ship_request *request,
                       struct ship_reply *reply, struct bl_err *err);
 BL_MUST int ship_drain(struct ship *ship, const struct ship_request *request,
                        struct ship_reply *reply, struct bl_err *err);
+
+/* A dead attempt of this machine: its unsent log, metrics and complete checkpoints are stored, before its
+ * end is. ship->claimed is that attempt's. */
+BL_MUST int ship_salvage(struct ship *ship, unsigned attempt, struct bl_err *err);
+
+/* What must not leave: the values of the variables that `secrets` names. */
+BL_MUST int ship_secrets(const struct bl_value *run_doc, struct bl_mask **out, struct bl_err *err);
+
 void ship_streams_free(struct ship_streams *streams);
 
 /* Makes the attempt's tree and input/config from run.json. */

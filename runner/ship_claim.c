@@ -248,6 +248,18 @@ static int refuse_ended(struct ship *ship, const struct bl_run_step *step, unsig
 	return bl_next(err, "see `branchline status %s`", ship->place.run);
 }
 
+/* What a dead attempt left is ended, saved, and only then fenced: nothing of it is lost. */
+static int bury(struct ship *ship, const struct bl_attempts *attempts,
+                const struct bl_run_view *view, struct bl_err *err)
+{
+	if (attempts->newest_ended || view->owner != BL_DEAD)
+		return 0;
+	if (read_claimed(ship, attempts->newest, &ship->claimed, err) ||
+	    ship_salvage(ship, attempts->newest, err))
+		return -1;
+	return end_as_lost(ship, attempts->newest, err);
+}
+
 /* The number of the attempt to claim: decides, and ends what is dead. */
 static int next_attempt(struct ship *ship, const struct ship_request *request,
                         struct ship_claimed *claimed, unsigned *out, struct bl_err *err)
@@ -267,19 +279,18 @@ static int next_attempt(struct ship *ship, const struct ship_request *request,
 		*out = attempts.newest;
 		return 0;
 	}
-	if (!attempts.newest_ended && !attempts.has_outcome) {
-		if (end_dead_owner(ship, &attempts, claimed, &view.owner, err))
-			return -1;
-	}
+	if (!attempts.newest_ended && !attempts.has_outcome &&
+	    end_dead_owner(ship, &attempts, claimed, &view.owner, err))
+		return -1;
 	if (spent_ms(ship, attempts.newest, &spent, err))
 		return -1;
 	view.retries = (unsigned)bl_value_int_or(ship->run_doc, "limits.retries", 0);
 	view.budget_left_ms = bl_value_int_or(ship->run_doc, "limits.max_runtime_ms", 0) - spent;
 	step = bl_run_next(&view);
+	if (!attempts.has_outcome && bury(ship, &attempts, &view, err))
+		return -1;
 	if (step.next != BL_RELAUNCH)
 		return refuse_ended(ship, &step, attempts.newest, err);
-	if (!attempts.newest_ended)
-		return end_as_lost(ship, attempts.newest, err);
 	return 0;
 }
 

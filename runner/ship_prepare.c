@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
+#include "base/str.h"
 #include "codec/json.h"
 #include "run/config.h"
-#include "run/data.h"
 #include "runner/ship.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /*
  * The tree that the training code sees below its root (design 4.5), in SageMaker's
@@ -98,21 +102,38 @@ static int place(int root, const char *path, const struct bl_buf *text, struct b
 	return bl_fs_replace(root, path, bl_buf_text(text), text->len, 0644, err);
 }
 
-static int link_data(int root, const struct ship_claimed *claimed, const struct bl_value *channels,
-                     struct bl_err *err)
+/* A channel is where its data is: one link, whose target `local` has checked. A file becomes a directory of one. */
+static int link_channel(int root, const struct bl_value *channel, struct bl_err *err)
 {
-	(void)root;
-	for (size_t i = 0; channels && i < channels->n; i++) {
-		const struct bl_value *channel = channels->items[i];
-		char into[PATH_MAX + 128];
-		const char *uri;
+	const char *uri, *name;
+	char at[NAME_MAX + 64], into[PATH_MAX];
+	struct stat st;
 
-		if (bl_value_text(channel, "uri", &uri, err))
+	if (bl_value_text(channel, "uri", &uri, err))
+		return -1;
+	if (!bl_str_starts(uri, "file://"))
+		return bl_fail(err, BL_EINPUT, "'%s' is not on this machine", uri);
+	uri += strlen("file://");
+	if (stat(uri, &st))
+		return bl_fail_errno(err, errno, "'%s'", uri);
+	snprintf(at, sizeof(at), "input/data/%s", channel->key);
+	snprintf(into, sizeof(into), "%s", at);
+	if (S_ISREG(st.st_mode)) {
+		name = strrchr(uri, '/') + 1;
+		if (bl_fs_make_dir_beneath(root, at, NULL, err))
 			return -1;
-		snprintf(into, sizeof(into), "%s/input/data/%s", claimed->root, channel->key);
-		if (bl_data_link(uri, into, err))
-			return bl_wrap(err, "channel %s", channel->key);
+		snprintf(into, sizeof(into), "%s/%s", at, name);
 	}
+	if (symlinkat(uri, root, into) && errno != EEXIST) /* a repeated claim has linked it */
+		return bl_fail_errno(err, errno, "link '%s'", into);
+	return 0;
+}
+
+static int link_data(int root, const struct bl_value *channels, struct bl_err *err)
+{
+	for (size_t i = 0; channels && i < channels->n; i++)
+		if (link_channel(root, channels->items[i], err))
+			return bl_wrap(err, "channel %s", channels->items[i]->key);
 	return 0;
 }
 
@@ -139,7 +160,7 @@ int ship_prepare(const struct bl_value *run_doc, const struct ship_claimed *clai
 	    place(root, "input/config/inputdataconfig.json", &data, err) ||
 	    place(root, "input/config/resourceconfig.json", &resources, err) ||
 	    place(root, "input/config/branchline.json", &exec, err) ||
-	    link_data(root, claimed, channels, err))
+	    link_data(root, channels, err))
 		return bl_wrap(err, "prepare %s", claimed->root);
 	return 0;
 }

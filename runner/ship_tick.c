@@ -46,7 +46,7 @@ void ship_streams_free(struct ship_streams *streams)
 }
 
 /* `local` takes secrets from variables of the same name: what they hold must not leave. */
-static int hide_secrets(const struct bl_value *run_doc, struct bl_mask **out, struct bl_err *err)
+int ship_secrets(const struct bl_value *run_doc, struct bl_mask **out, struct bl_err *err)
 {
 	const struct bl_value *secrets = bl_value_path(run_doc, "config.secrets");
 
@@ -78,7 +78,7 @@ static int open_streams(struct ship *ship, struct bl_err *err)
 	streams->metrics.which = BL_STREAM_METRICS;
 	streams->began_mono_ms = bl_mono_ms();
 	bl_latest_init(&streams->latest);
-	if (hide_secrets(ship->run_doc, &streams->mask, err))
+	if (ship_secrets(ship->run_doc, &streams->mask, err))
 		goto fail;
 	streams->log.mask = streams->mask;
 	if (stream_open(&streams->log, ship->store, ship->place.run, ship->claimed.attempt, err) ||

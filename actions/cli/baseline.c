@@ -17,7 +17,7 @@ static const struct bl_usage usage = {
 	.verb = "baseline",
 	.example = "branchline baseline latest",
 	.about = "Makes a successful run the one that later runs of its branch and job are "
-	         "compared\n"
+		 "compared\n"
 		 "with, also when it had overrides or uncommitted changes.",
 	.options = table,
 	.n_options = BL_COUNT(table),

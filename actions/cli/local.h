@@ -5,7 +5,6 @@
 #include "codec/git.h"
 #include "run/attempt.h"
 #include "run/config.h"
-#include "run/data.h"
 #include "run/mask.h"
 #include "run/run.h"
 #include "run/spec.h"

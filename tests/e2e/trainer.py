@@ -23,6 +23,7 @@ def parse():
     parser.add_argument("--fail_at", type=int, default=0, help="raise at this step")
     parser.add_argument("--nan_at", type=int, default=0, help="loss is NaN from this step on")
     parser.add_argument("--hold_at", type=int, default=0, help="wait for a signal at this step")
+    parser.add_argument("--hold_attempt", type=int, default=1, help="... in this attempt only")
     parser.add_argument("--ignore_term", action="store_true")
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--message", default="")
@@ -55,9 +56,11 @@ def main():
     checkpoints = os.environ.get("BRANCHLINE_CHECKPOINT_DIR")
     resume = newest(os.environ.get("RESUME_FROM_CHECKPOINT"))
     step = load(resume) if resume else 0
+    attempt = int(os.environ["BRANCHLINE_ATTEMPT"])
+    hold_at = args.hold_at if attempt == args.hold_attempt else 0
     stop = []
     signal.signal(signal.SIGTERM, signal.SIG_IGN if args.ignore_term else lambda *_: stop.append(1))
-    print(f"start at step {step}, attempt {os.environ.get('BRANCHLINE_ATTEMPT')}", flush=True)
+    print(f"start at step {step}, attempt {attempt}", flush=True)
     metrics = open(os.environ["BRANCHLINE_METRICS"], "a", buffering=1)
     while step < args.steps and not stop:
         step += 1
@@ -69,7 +72,7 @@ def main():
             raise ValueError(f"the tensor at step {step} has the wrong shape")
         if step % args.save_every == 0:
             save(checkpoints, step)
-        while step == args.hold_at and not stop:
+        while step == hold_at and not stop:
             time.sleep(0.02)
         time.sleep(args.step_ms / 1000)
     if stop:
