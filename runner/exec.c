@@ -204,6 +204,8 @@ static int run_command(struct exec_run *run, int argc, char **argv)
 	if (run->state == EXEC_KILLING)
 		return exec_finish(run); /* killed before there was a command */
 	if (exec_start_command(run, err)) {
+		if (!run->exec_status) /* not even tried */
+			run->exec_status = bl_exit_status(err->code);
 		exec_step_on(run, EV_SPAWN_FAILED);
 	} else {
 		BL_FAILPOINT("exec.spawn.after");

@@ -212,8 +212,6 @@ int exec_start_command(struct exec_run *run, struct bl_err *err)
 	run->started_ms = bl_wall_ms();
 	if (bl_proc_spawn(&how, &run->child, &run->exec_status, err)) {
 		run->child.pid = 0;
-		if (!run->exec_status)
-			run->exec_status = bl_exit_status(err->code);
 		return -1;
 	}
 	note_shell(run);

@@ -183,13 +183,14 @@ size_t ring_take(struct ring *ring, char *to, size_t size, uint64_t *dropped)
 	}
 	ring->at += len;
 	*dropped = missed;
-	if (missed)
-		atomic_fetch_add(&ring->shared->dropped, missed);
+	ring->missed += missed;
 	return len;
 }
 
 void ring_release(struct ring *ring)
 {
+	atomic_fetch_add(&ring->shared->dropped, ring->missed);
+	ring->missed = 0;
 	atomic_store_explicit(&ring->shared->taken, ring->at, memory_order_release);
 }
 

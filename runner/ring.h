@@ -43,7 +43,7 @@ struct ring {
 	char *data;
 	int fd;
 	size_t grown;
-	uint64_t at; /* reader's own position: >= taken */
+	uint64_t at, missed; /* reader's own, not yet released: its position, what it missed */
 };
 #define RING ((struct ring){ .fd = -1 })
 
@@ -62,7 +62,7 @@ void ring_write(struct ring *ring, const void *bytes, size_t len);
 
 /*
  * Copies the next bytes out, at most size. *dropped: bytes that were overwritten before these.
- * They count as taken only after ring_release().
+ * Both count only after ring_release(): who dies in between leaves them to its heir.
  */
 size_t ring_take(struct ring *ring, char *to, size_t size, uint64_t *dropped);
 void ring_release(struct ring *ring);
