@@ -25,7 +25,7 @@ GIT_CLEANUP(commit, git_commit_free)
 GIT_CLEANUP(tree, git_tree_free)
 GIT_CLEANUP(tree_entry, git_tree_entry_free)
 GIT_CLEANUP(blob, git_blob_free)
-GIT_CLEANUP(remote, git_remote_free)
+GIT_CLEANUP(config, git_config_free)
 GIT_CLEANUP(diff, git_diff_free)
 GIT_CLEANUP(patch, git_patch_free)
 
@@ -144,18 +144,21 @@ static int read_head(git_repository *repo, struct bl_git *out, struct bl_err *er
 	return 0;
 }
 
+/* As configured, before url.insteadOf: the name of the repository, not a way to it. */
 static int read_remote(git_repository *repo, struct bl_git *out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) clean = BL_BUF(sizeof(out->remote) - 1);
-	GIT(remote) remote = NULL;
-	int rc = git_remote_lookup(&remote, repo, "origin");
+	GIT(config) config = NULL;
+	const char *url = "";
+	int rc = git_repository_config_snapshot(&config, repo);
 
+	if (!rc)
+		rc = git_config_get_string(&url, config, "remote.origin.url");
 	if (rc == GIT_ENOTFOUND)
 		return 0;
 	if (rc)
 		return failed(rc, "read remote origin", err);
-	if (git_remote_url(remote))
-		bl_remote_add_clean(&clean, git_remote_url(remote));
+	bl_remote_add_clean(&clean, url);
 	if (bl_buf_check(&clean, "URL of remote origin", err))
 		return -1;
 	copy_text(out->remote, sizeof(out->remote), bl_buf_text(&clean));

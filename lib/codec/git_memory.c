@@ -61,7 +61,9 @@ void *bl_git_malloc(size_t size, const char *file, int line)
 
 	(void)file;
 	(void)line;
-	return block ? block : from_reserve(size);
+	if (block)
+		return block;
+	return from_reserve(size);
 }
 
 void *bl_git_realloc(void *old, size_t size, const char *file, int line)

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * libgit2 crashes, or answers wrongly, when an allocation fails. So it allocates through these: where
- * malloc fails they draw on a reserve of 1 MiB and remember it, and git.c gives the
+ * libgit2 crashes, or answers wrongly, when an allocation fails. So it allocates through these:
+ * where malloc fails they draw on a reserve of 1 MiB and remember it, and git.c gives the
  * result up as out of memory. file and line are what libgit2's interface adds.
  */
 void *bl_git_malloc(size_t size, const char *file, int line);

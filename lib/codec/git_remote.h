@@ -13,8 +13,9 @@
 void bl_remote_add_clean(struct bl_buf *out, const char *url);
 
 /*
- * Appends "host/owner/name" of a remote, the host in lower case, without scheme, user, port, ".git" and
- * slashes around. False, and nothing appended, when it has no host: a path, file://, or nothing.
+ * Appends "host/owner/name" of a remote, the host in lower case, without scheme, user, port,
+ * ".git" and slashes around. False, and nothing appended, when it has no host: a path, file://, or
+ * nothing.
  */
 bool bl_remote_add_name(struct bl_buf *out, const char *url);
 

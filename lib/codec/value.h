@@ -22,7 +22,7 @@ struct bl_value {
 	bool boolean;
 	int64_t integer;
 	double real; /* set for BL_INT too */
-	char *text; /* UTF-8 of a BL_STRING, no NUL inside; other YAML scalars: as written; else NULL */
+	char *text; /* of a BL_STRING; of other YAML scalars as written; UTF-8, no NUL; else NULL */
 	struct bl_value **items; /* n children of a list or map, in source order */
 	size_t n;
 };

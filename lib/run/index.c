@@ -38,14 +38,16 @@ static void encode_name(const char *name, char out[NAME_MAX_BYTES + 1])
 	size_t len = 0;
 
 	for (const char *at = name; *at; at++) {
-		if (len + 3 > NAME_MAX_BYTES) {
+		/* a leading dot would make "." and ".." of names */
+		bool plain = is_plain(*at) && !(len == 0 && *at == '.');
+
+		if (len + (plain ? 1 : 3) > NAME_MAX_BYTES) {
 			snprintf(out + NAME_MAX_BYTES - 2 - HASH_DIGITS, HASH_DIGITS + 3,
 			         "%%-%016llx",
 			         (unsigned long long)bl_crc64nvme(0, name, strlen(name)));
 			return;
 		}
-		/* a leading dot would make "." and ".." of names */
-		if (is_plain(*at) && !(len == 0 && *at == '.'))
+		if (plain)
 			out[len++] = *at;
 		else
 			len += (size_t)snprintf(out + len, 4, "%%%02X", (unsigned char)*at);

@@ -10,7 +10,8 @@
 /*
  * From whatever the training prints or writes to one normalised stream, a line per record:
  *
- *   {"schema":1,"attempt":1,"at":1764022501123,"step":120,"source":"stdout_json","total_steps":200,"values":{"loss":1.25,"lr":0.0001}}
+ *   {"schema":1,"attempt":1,"at":1764022501123,"step":120,"source":"stdout_json",
+ *    "total_steps":200,"values":{"loss":1.25,"lr":0.0001}}
  *
  * at: wall ms. step and total_steps are left out when unknown. Values are numbers, or the texts
  * "NaN", "Infinity", "-Infinity". Names stay verbatim (nested: joined by dots; cut at 128 bytes). A
@@ -59,7 +60,7 @@ void bl_latest_init(struct bl_latest *latest);
 /* Feeds whole lines of the normalised stream; returns how many bytes were whole lines. */
 size_t bl_latest_feed(struct bl_latest *latest, const char *bytes, size_t len);
 
-/* Smaller is better, by name: loss, error, perplexity, wer and the like. metrics.goals overrides. */
+/* Smaller is better, by name: loss, error, perplexity, wer and so on. metrics.goals overrides. */
 bool bl_metric_goal_is_min(const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PROGRESS_EVERY_MS 2000
+#define HOLD_MS 1000
 
 struct text {
 	const char *at, *end;
@@ -239,13 +240,19 @@ static void let_go(struct bl_metrics *metrics, double step)
 	metrics->at_ms = now;
 }
 
+/* The wall clock may step back: then the time is over, not far away. */
+static bool is_within(const struct bl_metrics *metrics, int64_t since_ms, int64_t ms)
+{
+	return metrics->at_ms >= since_ms && metrics->at_ms - since_ms < ms;
+}
+
 /* Between two logged points the bar alone tells how far it is: now and then that is worth a line.
  */
 static void say_progress(struct bl_metrics *metrics)
 {
 	struct bl_metric_record *record = &metrics->record;
 
-	if (metrics->at_ms - metrics->hf.said_at_ms < PROGRESS_EVERY_MS)
+	if (is_within(metrics, metrics->hf.said_at_ms, PROGRESS_EVERY_MS))
 		return;
 	metrics->hf.said_at_ms = metrics->at_ms;
 	bl_metric_begin(record);
@@ -302,7 +309,7 @@ static void read_line(struct bl_metrics *metrics, const char *line, size_t len)
 /* No redraw came: the bar's last state is the best that is known. */
 static void scan(struct bl_metrics *metrics, bool last)
 {
-	if (last || metrics->at_ms - metrics->hf.held_at_ms >= 1000)
+	if (last || !is_within(metrics, metrics->hf.held_at_ms, HOLD_MS))
 		let_go(metrics, metrics->hf.bar_step);
 }
 

@@ -53,6 +53,12 @@ struct bl_side {
 };
 void bl_side_done(struct bl_side *side);
 
+/* First 7 digits of its commit; "" when it has none, or something that is no commit. */
+struct bl_short_sha {
+	char text[8];
+};
+struct bl_short_sha bl_side_sha(const struct bl_side *side);
+
 enum bl_goal { BL_GOAL_NONE, BL_GOAL_MIN, BL_GOAL_MAX };
 
 /* What the configuration says of one metric. */

@@ -187,7 +187,8 @@ size_t bl_chart_ticks(struct bl_range range, unsigned wanted, double *out, size_
 		return 0;
 	power = pow(10, floor(log10(raw)));
 	step = raw / power;
-	step = (step <= 1 ? 1 : step <= 2 ? 2 : step <= 5 ? 5 : 10) * power;
+	/* the nearest of these by ratio */
+	step = (step < 1.414 ? 1 : step < 3.162 ? 2 : step < 7.071 ? 5 : 10) * power;
 	for (double at = ceil(range.low / step - 1e-9); n < max; at++) {
 		if (at * step > range.high + step * 1e-9)
 			break;

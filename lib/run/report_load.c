@@ -54,18 +54,19 @@ static int read_log(struct bl_store *store, struct bl_side *side, struct bl_err 
 	return 0;
 }
 
-/* "1a2b3c4d5e6f, 2 files, 1.2 MiB": what tells one version of the data from another. */
+/* "2 files, 1.2 MiB, digest 1a2b3c4d5e6f": what tells one version of the data from another. */
 static int read_channel(const struct bl_value *channel, struct bl_side *side, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(4096);
 	int64_t files = bl_value_int_or(channel, "files", 0);
 	int64_t bytes = bl_value_int_or(channel, "bytes", 0);
 
-	bl_buf_addf(&text, "%.12s", bl_value_text_or(channel, "digest", ""));
-	if (files > 0)
-		bl_buf_addf(&text, ", %lld file%s, ", (long long)files, files > 1 ? "s" : "");
-	if (files > 0 && bytes >= 0)
+	if (files > 0 && bytes >= 0) {
+		bl_buf_addf(&text, "%lld file%s, ", (long long)files, files > 1 ? "s" : "");
 		bl_str_add_bytes(&text, (uint64_t)bytes);
+		bl_buf_adds(&text, ", ");
+	}
+	bl_buf_addf(&text, "digest %.12s", bl_value_text_or(channel, "digest", ""));
 	if (bl_buf_check(&text, "data", err))
 		return -1;
 	return bl_pairs_add(&side->data, channel->key, bl_buf_text(&text), err);

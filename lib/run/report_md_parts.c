@@ -63,16 +63,12 @@ static void end_fold(struct bl_buf *out)
 
 static void add_column(const char *name, const struct bl_side *side, struct bl_buf *out)
 {
-	char sha[8];
+	struct bl_short_sha sha = bl_side_sha(side);
 
 	bl_buf_adds(out, " | ");
 	bl_text_md(out, name, CELL);
-	if (!side->sha[0])
-		return;
-	memcpy(sha, side->sha, 7);
-	sha[7] = '\0';
-	bl_buf_addc(out, ' ');
-	bl_text_code(out, sha, 7);
+	if (sha.text[0])
+		bl_buf_addf(out, " `%s`", sha.text);
 }
 
 static void add_header(const struct bl_report *report, struct bl_buf *out)

@@ -17,6 +17,15 @@ void bl_side_done(struct bl_side *side)
 	*side = (struct bl_side){ 0 };
 }
 
+struct bl_short_sha bl_side_sha(const struct bl_side *side)
+{
+	struct bl_short_sha sha = { "" };
+
+	if (strspn(side->sha, "0123456789abcdef") >= sizeof(sha.text) - 1)
+		memcpy(sha.text, side->sha, sizeof(sha.text) - 1);
+	return sha;
+}
+
 void bl_report_done(struct bl_report *report)
 {
 	bl_side_done(&report->now);
@@ -114,7 +123,7 @@ static void name_side(const struct bl_report *report, const struct bl_side *side
 	bl_say(to, side->run + (len > 4 ? len - 4 : 0));
 }
 
-/* The curve that went bad and never recovered: the primary, else the one that was first. */
+/* The first curve that went bad and never recovered; of several at one step the primary. */
 static void find_divergence(struct bl_report *report)
 {
 	const struct bl_series *series = &report->now.series;
@@ -126,12 +135,9 @@ static void find_divergence(struct bl_report *report)
 
 		if (isnan(it->bad_step) || isfinite(it->value[it->n - 1]))
 			continue;
-		if (!found || it->bad_step < found->bad_step)
+		if (!found || it->bad_step < found->bad_step ||
+		    (it->bad_step == found->bad_step && !strcmp(it->name, report->primary)))
 			found = it;
-		if (!strcmp(it->name, report->primary)) {
-			found = it;
-			break;
-		}
 	}
 	if (!found)
 		return;

@@ -68,7 +68,7 @@ static void set_head(struct column *column, const char *name, const struct bl_si
 
 	bl_text_term(&text, name, 12);
 	if (side->sha[0])
-		bl_buf_addf(&text, " %.7s", side->sha);
+		bl_buf_addf(&text, " %s", bl_side_sha(side).text);
 	memcpy(column->head, bl_buf_text(&text), text.len + (text.len > 0));
 	column->width = bl_text_columns(column->head);
 	if (column->width < 10)
@@ -325,8 +325,9 @@ static void add_end(const struct screen *screen)
 
 	bl_buf_adds(screen->out, "\n  ");
 	bl_text_term(screen->out, report->facts, 400);
-	bl_buf_addf(screen->out, "\n  %srun %s%s\n", screen->paint->dim, report->now.run,
-	            screen->paint->off);
+	bl_buf_addf(screen->out, "\n  %srun ", screen->paint->dim);
+	bl_text_term(screen->out, report->now.run, BL_RUN_SIZE);
+	bl_buf_addf(screen->out, "%s\n", screen->paint->off);
 	if (!report->baseline.present && report->now.ended)
 		bl_buf_adds(
 			screen->out,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is read and written again reads the same, and the scanner takes all that the parser takes. */
+/* What is read and written reads the same again; the scanner takes all that the parser takes. */
 #include "codec/json.h"
 #include "codec/jsonl.h"
 

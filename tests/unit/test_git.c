@@ -213,19 +213,38 @@ static void the_remote_shows_no_credentials(void **state)
 	assert_string_equal(read_at("repo").remote, "https://github.com/a/b.git");
 }
 
+/*
+ * In a process of its own: Debian's libgit2 leaks in reading the extensions of a repository, and the
+ * leak checker would call that ours.
+ */
+static bool linked_is_read(const char *sha)
+{
+	char path[PATH_MAX + 64];
+	struct bl_err err = { 0 };
+	struct bl_git git;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		path_of("linked", path);
+		_exit(!(!bl_git_read(path, &git, &err) && git.found && !strcmp(git.sha, sha) &&
+		        !strcmp(git.branch, "side")));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
 static void linked_work_trees_and_partial_clones_are_read(void **state)
 {
-	struct bl_git git;
+	struct bl_git git = read_at("repo");
 
 	(void)state;
 	GIT("repo", "config", "core.repositoryformatversion", "1");
 	GIT("repo", "config", "extensions.worktreeConfig", "true");
 	GIT("repo", "config", "extensions.partialClone", "origin");
 	GIT("repo", "worktree", "add", "-q", "-b", "side", "../linked");
-	git = read_at("linked");
-	assert_true(git.found);
-	assert_string_equal(git.branch, "side");
-	assert_string_equal(git.sha, read_at("repo").sha);
+	assert_true(linked_is_read(git.sha));
 }
 
 /* Content of the work tree as a tree id, everything that is not ignored added. */
@@ -464,8 +483,8 @@ static void the_key_is_the_same_in_ci_and_on_a_laptop(void **state)
 static struct bl_git known; /* read before allocations fail */
 
 /*
- * zlib and the C library allocate for libgit2 behind its back, and it takes their failure for that of
- * a file. Nothing may crash, and the failure must have a code; which, only libgit2 could know.
+ * zlib and the C library allocate for libgit2 behind its back, and it takes their failure for
+ * that of a file. Nothing may crash, and the failure has a code; the right one only libgit2 knows.
  */
 static int judged(int rc, struct bl_err *err)
 {

@@ -306,6 +306,24 @@ static void metrics_json_is_read_at_the_end(void **state)
 	folder_done(&folder);
 }
 
+static void a_held_line_waits_for_its_bar_a_second(void **state)
+{
+	static const char bar[] = " 10%|#  | 6/60 [00:01<00:09]",
+			  line[] = "{'loss': 2, 'epoch': 0.1}";
+	struct bl_metrics *metrics = made(&(struct bl_metrics_where){ .attempt = 1 });
+	BL_AUTO(bl_buf) out = BL_BUF(OUT_MAX);
+
+	(void)state;
+	bl_metrics_line(metrics, bar, strlen(bar), 10000, &out);
+	bl_metrics_line(metrics, line, strlen(line), 10001, &out);
+	assert_int_equal(out.len, 0);
+	scan_shows(metrics, 10900, "");
+	scan_shows(metrics, 11100, "6{\"loss\":2};");
+	bl_metrics_line(metrics, line, strlen(line), 12000, &out);
+	scan_shows(metrics, 5000, "6{\"loss\":2};"); /* the clock stepped back */
+	bl_metrics_free(metrics);
+}
+
 /* --- Limits ----------------------------------------------------------------------------------- */
 
 static void names_and_values_are_bounded(void **state)
@@ -440,6 +458,7 @@ int main(void)
 		cmocka_unit_test(the_file_silences_stdout),
 		cmocka_unit_test(trainer_state_gives_each_entry_once),
 		cmocka_unit_test(metrics_json_is_read_at_the_end),
+		cmocka_unit_test(a_held_line_waits_for_its_bar_a_second),
 		cmocka_unit_test(names_and_values_are_bounded),
 		cmocka_unit_test(a_long_name_is_cut_between_characters),
 		cmocka_unit_test(the_latest_values_are_kept),

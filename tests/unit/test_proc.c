@@ -183,7 +183,10 @@ static void the_child_is_as_fresh(void **state)
 	read_all(out, text, sizeof(text));
 	assert_int_equal(wait_for(&child), 0);
 	assert_non_null(strstr(text, "SigBlk:\t0000000000000000"));
-	assert_non_null(strstr(text, "SigIgn:\t0000000000000000"));
+	const char *ignored = strstr(text, "SigIgn:\t");
+	assert_non_null(ignored);
+	/* glibc keeps 32 and 33 to itself, and its posix_spawn (make's) leaves them ignored */
+	assert_int_equal(strtoull(ignored + 8, NULL, 16) & ~0x180000000u, 0);
 	assert_null(strstr(text, ",200,")); /* nothing of ours leaked */
 	close(200);
 	close(ours);
@@ -258,7 +261,7 @@ static void we_are_alive_and_a_reaped_child_is_dead(void **state)
 	assert_int_equal(judged, BL_ALIVE);
 
 	gone = self;
-	struct bl_child child = start("cat", NULL, &out);
+	struct bl_child child = start("exec sleep 60", NULL, &out);
 	gone.pid = child.pid;
 	gone.start_ticks = bl_proc_start_ticks(child.pid);
 	assert_true(gone.start_ticks > 0);
