@@ -10,10 +10,16 @@ struct bl_range bl_chart_steps(const struct bl_curve *const *curves, size_t n)
 	struct bl_range range = { NAN, NAN };
 
 	for (size_t c = 0; c < n; c++) {
-		if (!curves[c] || !curves[c]->n)
+		size_t first = 0, last = curves[c] ? curves[c]->n : 0;
+
+		while (first < last && !isfinite(curves[c]->value[first]))
+			first++;
+		while (last > first && !isfinite(curves[c]->value[last - 1]))
+			last--;
+		if (first == last)
 			continue;
-		range.low = fmin(range.low, curves[c]->step[0]);
-		range.high = fmax(range.high, curves[c]->step[curves[c]->n - 1]);
+		range.low = fmin(range.low, curves[c]->step[first]);
+		range.high = fmax(range.high, curves[c]->step[last - 1]);
 	}
 	return range;
 }

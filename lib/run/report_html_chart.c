@@ -156,7 +156,9 @@ static bool choose_view(const struct bl_html_chart *chart, struct bl_svg_view *v
 
 	if (!chart->curves[0] || !bl_chart_grid(chart->curves[0], own, 2, grid))
 		return false;
+	own.high = chart->curves[0]->step[chart->curves[0]->n - 1]; /* where it is no number, too */
 	view->steps = bl_chart_steps(chart->curves, BL_HTML_SIDES);
+	view->steps.high = fmax(view->steps.high, own.high);
 	if (own.high - own.low < (view->steps.high - view->steps.low) * 0.02)
 		view->steps = own;
 	values = bl_chart_values(chart->curves, BL_HTML_SIDES, view->steps);

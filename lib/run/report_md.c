@@ -12,6 +12,7 @@
 #define DIFFERENCES_ROOM 10000u
 #define EVERYTHING_ROOM 16000u
 #define LOG_ROOM 14000u
+#define CHART_ROOM 6000u
 #define TABLE_ROOM 6000u
 
 /* The comment is found again by this line: nothing may end it early or imitate it. */
@@ -46,7 +47,8 @@ static unsigned add_next(const struct bl_report *report, struct bl_buf *out)
 /* What a table without a baseline leaves open. */
 static unsigned add_no_baseline(const struct bl_report *report, struct bl_buf *out)
 {
-	if (report->baseline.present || !report->now.ended)
+	if (report->baseline.present || !report->now.ended ||
+	    report->now.result.status != BL_STATUS_SUCCESS)
 		return 0;
 	bl_buf_adds(out,
 	            "No baseline yet: make one with `branchline baseline RUN`, or name a run with "
@@ -74,6 +76,23 @@ struct folded {
 	size_t room;
 };
 
+static unsigned add_folded_chart(const struct bl_report *report, size_t room, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) chart = BL_BUF(room);
+	unsigned lines = bl_md_chart(report, &chart);
+
+	if (chart.failed)
+		out->failed = chart.failed;
+	if (!lines)
+		return 0;
+	bl_buf_adds(out, "<details><summary>Curve of ");
+	bl_text_md(out, report->primary, 60);
+	bl_buf_adds(out, "</summary>\n\n");
+	bl_buf_add(out, bl_buf_text(&chart), chart.len);
+	bl_buf_adds(out, "\n</details>\n");
+	return 1;
+}
+
 /* The order is by what a reader asks next; a failure's first question is the log. */
 static unsigned add_folded(const struct bl_report *report, struct bl_buf *out)
 {
@@ -85,35 +104,29 @@ static unsigned add_folded(const struct bl_report *report, struct bl_buf *out)
 	};
 	static const struct folded bad[] = {
 		{ bl_md_log, LOG_ROOM },
+		{ add_folded_chart, CHART_ROOM },
 		{ bl_md_about, ABOUT_ROOM },
 		{ bl_md_differences, DIFFERENCES_ROOM },
 		{ bl_md_everything, EVERYTHING_ROOM },
 	};
 	const struct folded *parts = must_act(report) ? bad : good;
+	size_t n = must_act(report) ? BL_COUNT(bad) : BL_COUNT(good);
 	unsigned lines = 0;
 
-	for (size_t i = 0; i < BL_COUNT(good); i++)
+	for (size_t i = 0; i < n; i++)
 		lines += parts[i].write(report, parts[i].room, out);
 	return lines;
 }
 
+/* The chart, when it is not folded, and a blank line. */
 static unsigned add_chart(const struct bl_report *report, struct bl_buf *out)
 {
-	BL_AUTO(bl_buf) chart = BL_BUF(BL_REPORT_MD_MAX);
-	unsigned lines = bl_md_chart(report, &chart);
+	unsigned lines = must_act(report) ? 0 : bl_md_chart(report, out);
 
-	if (chart.failed)
-		out->failed = chart.failed;
-	if (lines < 2 || !must_act(report)) {
-		bl_buf_add(out, bl_buf_text(&chart), chart.len);
-		return lines;
-	}
-	bl_buf_adds(out, "<details><summary>Curve of ");
-	bl_text_md(out, report->primary, 60);
-	bl_buf_adds(out, "</summary>\n\n");
-	bl_buf_add(out, bl_buf_text(&chart), chart.len);
-	bl_buf_adds(out, "\n</details>\n");
-	return 1;
+	if (!lines)
+		return 0;
+	bl_buf_addc(out, '\n');
+	return lines + 1;
 }
 
 static size_t main_rows(const struct bl_report *report)
@@ -125,27 +138,29 @@ static size_t main_rows(const struct bl_report *report)
 	return n;
 }
 
-/* Everything but the table, to learn how many lines are left for its rows. */
+/* A table that fits into what all else left of the lines. */
+static void add_table(const struct bl_report *report, unsigned lines, struct bl_buf *out)
+{
+	size_t rows = main_rows(report), left = BL_REPORT_MD_LINES - lines;
+
+	if (!rows || left < 4) /* two of its head, one blank */
+		return;
+	bl_md_table(report, rows < left - 3 ? rows : left - 3, false, TABLE_ROOM, out);
+	bl_buf_addc(out, '\n');
+}
+
 int bl_report_md(const struct bl_report *report, struct bl_buf *out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) head = BL_BUF(BL_REPORT_MD_MAX);
 	BL_AUTO(bl_buf) table = BL_BUF(BL_REPORT_MD_MAX);
 	BL_AUTO(bl_buf) tail = BL_BUF(BL_REPORT_MD_MAX);
-	unsigned lines = 1 + add_heading(report, &head);
-	size_t rows = main_rows(report);
+	unsigned lines = 2; /* marker and footer */
 
-	lines += add_next(report, &head) + add_no_baseline(report, &head);
-	lines += add_chart(report, &tail);
-	bl_buf_addc(&tail, '\n');
-	lines += 1 + add_folded(report, &tail);
+	lines += add_heading(report, &head) + add_next(report, &head);
+	lines += add_no_baseline(report, &head);
+	lines += add_chart(report, &tail) + add_folded(report, &tail);
 	add_footer(report, &tail);
-	lines += 1;
-	if (rows) {
-		size_t left = BL_REPORT_MD_LINES - lines - 3; /* two of the head, one blank */
-
-		bl_md_table(report, rows < left ? rows : left, false, TABLE_ROOM, &table);
-		bl_buf_addc(&table, '\n');
-	}
+	add_table(report, lines, &table);
 	if (bl_buf_check(&head, "report", err) || bl_buf_check(&table, "report", err) ||
 	    bl_buf_check(&tail, "report", err))
 		return -1;

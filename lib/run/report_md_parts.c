@@ -223,6 +223,8 @@ unsigned bl_md_differences(const struct bl_report *report, size_t room, struct b
 	open_fold(out);
 	add_differences_title(report, name, out);
 	begin_fold(out);
+	if (!all->n)
+		bl_buf_adds(out, "Parameters, data, code and settings were compared.\n");
 	if (all->n) {
 		bl_buf_adds(out, "| | | ");
 		bl_text_md(out, name, CELL);
@@ -241,6 +243,14 @@ unsigned bl_md_differences(const struct bl_report *report, size_t room, struct b
 	end_part(&part, "differences");
 	end_fold(out);
 	return 1;
+}
+
+static bool has_curves(const struct bl_series *series)
+{
+	for (size_t i = 0; i < series->n; i++)
+		if (series->curves[i].n > 1)
+			return true;
+	return false;
 }
 
 static void add_curves(const struct bl_series *series, size_t room, struct bl_buf *out)
@@ -294,7 +304,7 @@ unsigned bl_md_everything(const struct bl_report *report, size_t room, struct bl
 	begin_fold(out);
 	if (report->n_rows)
 		bl_md_table(report, report->n_rows, true, room / 3, out);
-	if (series->n)
+	if (has_curves(series))
 		add_curves(series, room / 3, out);
 	add_params(&report->now.params, room / 3, out);
 	end_fold(out);

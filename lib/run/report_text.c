@@ -103,33 +103,45 @@ static bool wants_break(uint32_t before, const struct walk *at)
 	}
 }
 
-static bool wants_entity(uint32_t before, const struct walk *at, bool first)
+/* What the writer knows of the characters before. */
+struct before {
+	uint32_t code;
+	bool nothing;     /* the text begins here */
+	bool only_digits; /* "12." would begin a list */
+};
+
+static bool wants_entity(const struct before *before, const struct walk *at)
 {
+	if (at->code >= 0x80 || isalnum((int)at->code) || at->code == ' ')
+		return false;
 	if (at->code == '_')
-		return !is_word(before) || !is_word((uint32_t)peek(at));
-	if (first || (before >= '0' && before <= '9' && (at->code == '.' || at->code == ')')))
-		return at->code < 0x80 && !isalnum((int)at->code) && at->code != ' ' &&
-		       !(at->code == '.' && isdigit(peek(at)));
-	return at->code < 0x80 && strchr("\\`*[]<>&|~$\"'#", (int)at->code);
+		return !is_word(before->code) || !is_word((uint32_t)peek(at));
+	if (before->nothing)
+		return at->code != '.' || !isdigit(peek(at));
+	if (before->only_digits && strchr(".)", (int)at->code))
+		return !isdigit(peek(at));
+	return strchr("\\`*[]<>&|~$\"'#", (int)at->code);
 }
 
 void bl_text_md(struct bl_buf *buf, const char *text, size_t max_chars)
 {
 	struct walk at = walk_over(text);
-	uint32_t before = ' ';
+	struct before before = { ' ', true, true };
 
 	for (size_t n = 0; next(&at); n++) {
 		if (n == max_chars) {
 			bl_buf_adds(buf, "…");
 			return;
 		}
-		if (at.code && wants_entity(before, &at, !n))
+		if (wants_entity(&before, &at))
 			bl_buf_addf(buf, "&#%u;", (unsigned)at.code);
 		else
 			add_char(buf, &at);
-		if (wants_break(before, &at))
+		if (wants_break(before.code, &at))
 			bl_buf_adds(buf, ZERO_WIDTH);
-		before = at.code;
+		before.code = at.code;
+		before.nothing = false;
+		before.only_digits = before.only_digits && at.code < 0x80 && isdigit((int)at.code);
 	}
 }
 

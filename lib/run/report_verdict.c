@@ -160,6 +160,9 @@ static void judge_stopped(struct bl_report *report, struct bl_sentence to)
 	if (row && row->has_now) {
 		bl_say(to, ": ");
 		say_primary(report, to);
+	} else if (report->now.result.message[0]) {
+		bl_say(to, ": ");
+		bl_say(to, report->now.result.message);
 	}
 	report->mood = BL_MOOD_WARN;
 }
