@@ -20,6 +20,8 @@ static const struct verb verbs[] = {
 	{ "status", verb_status, "where a run stands" },
 	{ "logs", verb_logs, "what a run's command printed" },
 	{ "baseline", verb_baseline, "make a run what later ones are compared with" },
+	{ "report", verb_report, "what a run achieved, beside its baseline" },
+	{ "diff", verb_diff, "what differs between two runs" },
 	{ "pull", verb_pull, "fetch a run's outputs" },
 	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
 	{ "rm", verb_rm, "remove a run" },
