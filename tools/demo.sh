@@ -6,7 +6,7 @@
 #
 # 1 trains with the learning rate of branchline.yaml: the baseline
 # 2 trains with a higher one, and reports against 1
-# 3 as 2, but everything is killed (SIGKILL) half-way; --resume continues it from its checkpoint
+# 3 as 2, but its supervisor is killed (SIGKILL) half-way; --resume goes on from its checkpoint
 #
 # Everything is written below build/demo, which is made anew. Exit 0, or 1 with one line that says
 # what failed.
@@ -68,11 +68,10 @@ owner_pid() {
 	grep -o '"pid": *[0-9]*' "$store/runs/$1/attempts/001.json" | tr -cd '0-9\n' | head -n 1
 }
 
-# Starts a run and kills it half-way, as a power cut would: the command line and the host first,
-# so that neither can write an end.
+# Starts a run and kills its host half-way by SIGKILL, so that nothing can write an end or save.
 train_until_killed() {
 	before=$(newest_run)
-	branchline local "$@" >"$demo/killed.log" 2>&1 &
+	"$bin/branchline" local "$@" --store "$store" >"$demo/killed.log" 2>&1 &
 	launcher=$!
 	limit=$(($(now) + patience))
 	until run=$(newest_run) && [ "$run" != "$before" ] && half_done "$run"; do
@@ -83,10 +82,12 @@ train_until_killed() {
 		sleep 0.1
 	done
 	host=$(owner_pid "$run")
-	kill -9 "$launcher" "$host" || fail "cannot kill host $host of $run"
-	wait "$launcher" 2>/dev/null || :       # 137, as asked
+	kill -9 "$host" || fail "cannot kill host $host of $run"
+	status=0
+	wait "$launcher" || status=$?
 	launcher=''
 	tail -n 3 "$demo/killed.log"
+	[ $status = 75 ] || fail "a killed run ended with exit $status, not 75: see $demo/killed.log"
 }
 
 write_reports() {

@@ -288,7 +288,7 @@ class Checkpoints:
         write_whole(path, lambda out: torch.save(state, out))
         for _, old in step_files(self.folder)[:-self.keep]:
             os.unlink(old)
-        print(f"checkpoint: {path}", flush=True)
+        print(f"checkpoint: {os.path.basename(path)}", flush=True)
 
 
 def find_resume(path):
@@ -535,7 +535,7 @@ class Recorder:
             write_whole(path, lambda out: torch.save(model, out))
         if env("SM_OUTPUT_DATA_DIR"):
             keep = {k: self.newest[k] for k in ("loss", "eval_loss") if k in self.newest}
-            text = json.dumps({**keep, "steps": t.step}).encode() + b"\n"
+            text = json.dumps(keep).encode() + b"\n"
             path = os.path.join(env("SM_OUTPUT_DATA_DIR"), "metrics.json")
             write_whole(path, lambda out: out.write(text))
 
@@ -551,7 +551,7 @@ def train(args, device):
     recorder = Recorder(trainer, windows, held_out) if trainer.rank == 0 else None
     if recorder:
         size = sum(p.numel() for p in trainer.model.parameters())
-        print(f"{'resume ' + resume if resume else 'start'}: step {trainer.step} of "
+        print(f"{'resume ' + os.path.basename(resume) if resume else 'start'}: step {trainer.step} of "
               f"{args.max_steps}, {size / 1e6:.2f} M parameters, {len(windows.ids) / 1e6:.2f} MB, "
               f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}", flush=True)
     model, began, first = trainer.parallel(), time.monotonic(), trainer.step
