@@ -127,6 +127,8 @@ void each_allocation_fails(alloc_story *story, unsigned max)
 		}
 		if (k > max)
 			fail_msg("more than %u allocations: raise the bound or shorten the story", max);
+#if !defined(__SANITIZE_ADDRESS__) /* there the libraries' own are not seen */
 		assert_true(k > 1); /* a story without an allocation proves nothing */
+#endif
 	}
 }
