@@ -218,7 +218,6 @@ static int find_baseline(struct bl_store *store, const struct bl_run *now,
 	struct bl_baseline_query query = { .repository = now->repository_key,
 		                           .job = now->job,
 		                           .tree = now->dirty ? "" : now->tree,
-		                           .branch = now->base,
 		                           .self = now->id };
 	struct bl_baseline found;
 
