@@ -109,4 +109,5 @@ int lane_receive(struct lane *lane, struct ship_reply *reply, bool *got, struct 
 void lane_close(struct lane *lane)
 {
 	end(lane);
+	lane->busy = false;
 }

@@ -5,6 +5,7 @@
 #include "codec/json.h"
 #include "run/config.h"
 #include "run/heartbeat.h"
+#include "run/settle.h"
 #include "runner/ship.h"
 
 #include <inttypes.h>
@@ -142,29 +143,6 @@ static int end_as_lost(struct ship *ship, unsigned attempt, struct bl_err *err)
 	return 0;
 }
 
-/* What earlier attempts have used of max_runtime. */
-static int spent_ms(struct ship *ship, unsigned newest, int64_t *out, struct bl_err *err)
-{
-	int64_t sum = 0;
-
-	for (unsigned n = 1; n <= newest; n++) {
-		struct bl_claim claim;
-		struct bl_end end;
-
-		if (bl_claim_read(ship->store, ship->place.run, n, &claim, err) ||
-		    bl_end_read(ship->store, ship->place.run, n, &end, err)) {
-			if (err->code != BL_ENOENT)
-				return -1;
-			bl_err_clear(err);
-			continue;
-		}
-		if (end.finished_at_ms > claim.claimed_at_ms) /* the wall clock may have stepped */
-			sum += end.finished_at_ms - claim.claimed_at_ms;
-	}
-	*out = sum;
-	return 0;
-}
-
 /* "/opt/ml/..." is the attempt's own tree; anything else is where it says, seen from the command. */
 static int checkpoint_dir(struct ship *ship, const struct bl_config *config,
                           struct ship_claimed *claimed, struct bl_err *err)
@@ -198,7 +176,7 @@ static int read_claimed(struct ship *ship, unsigned attempt, struct ship_claimed
 	int64_t spent;
 
 	if (bl_config_from_tree(bl_value_get(ship->run_doc, "config"), &config, err) ||
-	    spent_ms(ship, attempt - 1, &spent, err))
+	    bl_run_spent_ms(ship->store, ship->place.run, attempt - 1, &spent, err))
 		return -1;
 	out->attempt = attempt;
 	if (snprintf(out->root, sizeof(out->root), "%s/%u", ship->place.work, attempt) >=
@@ -228,22 +206,15 @@ static bool is_ours(const struct bl_claim *claim)
 	       claim->owner.start_ticks == bl_proc_start_ticks(getppid());
 }
 
-static int refuse_ended(struct ship *ship, const struct bl_run_step *step, unsigned attempt,
-                        struct bl_err *err)
+static int refuse_ended(struct ship *ship, enum bl_liveness owner, struct bl_err *err)
 {
-	struct bl_outcome mine = { .result = step->result,
-		                   .attempt = attempt,
-		                   .finished_at_ms = bl_wall_ms() };
-	struct bl_outcome winner;
-	struct bl_claim nonce;
+	BL_AUTO(bl_run) run = { 0 };
+	struct bl_outcome outcome;
+	bool settled;
 
-	if (step->next == BL_SETTLE) {
-		if (bl_claim_make(attempt, &nonce, err))
-			return -1;
-		memcpy(mine.nonce, nonce.nonce, sizeof(mine.nonce));
-		if (bl_outcome_settle(ship->store, ship->place.run, &mine, &winner, err))
-			return -1;
-	}
+	if (bl_run_read(ship->store, ship->place.run, &run, err) ||
+	    bl_run_settle(ship->store, &run, owner, &settled, &outcome, err))
+		return -1;
 	bl_fail(err, BL_EBUSY, "run %s has ended", ship->place.run);
 	return bl_next(err, "see `branchline status %s`", ship->place.run);
 }
@@ -282,7 +253,7 @@ static int next_attempt(struct ship *ship, const struct ship_request *request,
 	if (!attempts.newest_ended && !attempts.has_outcome &&
 	    end_dead_owner(ship, &attempts, claimed, &view.owner, err))
 		return -1;
-	if (spent_ms(ship, attempts.newest, &spent, err))
+	if (bl_run_spent_ms(ship->store, ship->place.run, attempts.newest, &spent, err))
 		return -1;
 	view.retries = (unsigned)bl_value_int_or(ship->run_doc, "limits.retries", 0);
 	view.budget_left_ms = bl_value_int_or(ship->run_doc, "limits.max_runtime_ms", 0) - spent;
@@ -290,7 +261,7 @@ static int next_attempt(struct ship *ship, const struct ship_request *request,
 	if (!attempts.has_outcome && bury(ship, &attempts, &view, err))
 		return -1;
 	if (step.next != BL_RELAUNCH)
-		return refuse_ended(ship, &step, attempts.newest, err);
+		return refuse_ended(ship, view.owner, err);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 #include "codec/value.h"
 #include "run/config.h"
 #include "run/index.h"
-#include "run/run.h"
+#include "run/settle.h"
 #include "runner/ship.h"
 
 #include <errno.h>
@@ -157,49 +157,22 @@ int ship_outputs(struct ship *ship, struct ship_reply *reply, struct bl_err *err
 	return 0;
 }
 
-/* The outcome follows from the end by the one table; any program could do this. */
+/* The outcome follows from the end; any program could do this. An eligible success is what later runs are compared
+ * with. */
 static int settle(struct ship *ship, struct ship_reply *reply, struct bl_err *err)
-{
-	struct bl_attempts attempts;
-	struct bl_run_view view = {
-		.attempts = &attempts,
-		.retries = (unsigned)bl_value_int_or(ship->run_doc, "limits.retries", 0),
-		.budget_left_ms = ship->claimed.budget_left_ms,
-	};
-	struct bl_run_step step;
-	struct bl_outcome mine;
-
-	if (bl_attempts_read(ship->store, ship->place.run, &attempts, err))
-		return -1;
-	if (attempts.has_outcome) {
-		reply->end.outcome = attempts.outcome;
-		reply->end.settled = true;
-		return 0;
-	}
-	step = bl_run_next(&view);
-	if (step.next != BL_SETTLE)
-		return 0; /* interrupted, with retries left: whoever resumes goes on */
-	mine = (struct bl_outcome){ .result = step.result,
-		                    .attempt = ship->claimed.attempt,
-		                    .finished_at_ms = attempts.end.finished_at_ms };
-	memcpy(mine.nonce, ship->claim.nonce, sizeof(mine.nonce));
-	BL_FAILPOINT("ship.outcome.before");
-	if (bl_outcome_settle(ship->store, ship->place.run, &mine, &reply->end.outcome, err))
-		return -1;
-	reply->end.settled = true;
-	BL_FAILPOINT("ship.outcome.after");
-	return 0;
-}
-
-/* An eligible success is what later runs are compared with. */
-static int enter_baseline(struct ship *ship, const struct bl_outcome *outcome, struct bl_err *err)
 {
 	BL_AUTO(bl_run) run = { 0 };
 	bool entered;
 
-	if (bl_run_read(ship->store, ship->place.run, &run, err))
+	BL_FAILPOINT("ship.outcome.before");
+	if (bl_run_read(ship->store, ship->place.run, &run, err) ||
+	    bl_run_settle(ship->store, &run, BL_UNKNOWN, &reply->end.settled, &reply->end.outcome,
+	                  err))
 		return -1;
-	return bl_index_update(ship->store, &run, outcome, &entered, err);
+	BL_FAILPOINT("ship.outcome.after");
+	if (!reply->end.settled) /* interrupted, with retries left: whoever resumes goes on */
+		return 0;
+	return bl_index_update(ship->store, &run, &reply->end.outcome, &entered, err);
 }
 
 int ship_end(struct ship *ship, const struct ship_request *request, struct ship_reply *reply,
@@ -228,9 +201,5 @@ int ship_end(struct ship *ship, const struct ship_request *request, struct ship_
 		return 0;
 	}
 	BL_FAILPOINT("ship.end.after");
-	if (settle(ship, reply, err))
-		return bl_wrap(err, "settle run %s", ship->place.run);
-	if (reply->end.settled && enter_baseline(ship, &reply->end.outcome, err))
-		return bl_wrap(err, "baseline index");
-	return 0;
+	return settle(ship, reply, err);
 }

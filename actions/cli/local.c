@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "run/report.h"
 #include "run/resolve.h"
+#include "run/settle.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,29 +115,43 @@ static int configure(struct local *local, const struct options *opt, const char 
 	return place(local, &found, err);
 }
 
-/* Decides what --resume means: the same run goes on, or a new one continues it. */
+enum start {
+	START_NEW,    /* a new run, perhaps with a parent */
+	START_SAME,   /* the next attempt of a run */
+	START_NOTHING /* it had ended: only its outcome was missing */
+};
+
+/* Decides what --resume means. */
 static int resume(struct local *local, const struct options *opt, const struct bl_args *args,
-                  bool *same_run, struct bl_err *err)
+                  enum start *start, struct bl_err *err)
 {
 	BL_AUTO(bl_run) run = { 0 };
 	struct bl_resolve_context context = { .repository = local->repo_key,
 		                              .branch = local->git.branch };
-	struct bl_attempts attempts;
+	struct bl_outcome outcome;
 	char id[BL_RUN_SIZE];
+	bool ended, settled = true;
 
 	if (bl_run_resolve(local->store, opt->resume, &context, id, err) ||
-	    bl_run_read(local->store, id, &run, err) ||
-	    bl_attempts_read(local->store, id, &attempts, err))
+	    bl_run_read(local->store, id, &run, err))
 		return -1;
-	if (configure(local, opt, opt->job ? opt->job : bl_value_text_or(run.doc, "job", NULL),
-	              args, err) ||
+	ended = !bl_outcome_read(local->store, id, &outcome, err);
+	if (!ended && err->code != BL_ENOENT)
+		return -1;
+	bl_err_clear(err);
+	if (!ended && bl_run_settle(local->store, &run, BL_UNKNOWN, &settled, &outcome, err))
+		return -1;
+	if (configure(local, opt, opt->job ? opt->job : run.job, args, err) ||
 	    local_read_git(local, err) || local_check_data(local, err))
 		return -1;
-	*same_run = !attempts.has_outcome;
-	if (!*same_run)
+	*start = ended ? START_NEW : settled ? START_NOTHING : START_SAME;
+	if (*start == START_NEW)
 		return local_parent(local, id, err);
 	snprintf(local->run, sizeof(local->run), "%s", id);
-	return local_same(local, &run, args->flags, args->n_flags, err);
+	if (*start == START_SAME)
+		return local_same(local, &run, args->flags, args->n_flags, err);
+	bl_log(BL_LOG_INFO, "run %s had ended; only its outcome was missing", id);
+	return 0;
 }
 
 /* The verb's own end: what the outcome says, in the exit status too. */
@@ -165,14 +180,53 @@ static int conclude(struct local *local, bool settled, const struct options *opt
 	return bl_next(err, "%s", outcome.result.next_step);
 }
 
-static int say_run(const struct local *local, const char *how)
+static void say_run(const struct local *local, const char *how)
 {
 	bl_log(BL_LOG_INFO, "%s %s%s%s, job %s", how, local->run, *local->git.branch ? " on " : "",
 	       local->git.branch, local->config.job);
 	if (*local->patch_sha256)
-		bl_log(BL_LOG_INFO, "the work tree has uncommitted changes: saved with the run, "
-		                    "which is never a baseline");
-	return 0;
+		bl_log(BL_LOG_INFO,
+		       "uncommitted changes are saved with the run, which is never a baseline");
+}
+
+/* Reads everything that decides what the run is; creates it when it is a new one. */
+static int prepare(struct local *local, const struct options *opt, const struct bl_args *args,
+                   enum start *start, struct bl_err *err)
+{
+	*start = START_NEW;
+	if (bl_git_read(".", &local->git, err) || configure(local, opt, opt->job, args, err) ||
+	    hide_from_git(local->root, err) || open_store(local, err))
+		return -1;
+	if (opt->resume) {
+		if (bl_git_repo_key(&local->git, local->root, local->repo_key, err) ||
+		    resume(local, opt, args, start, err))
+			return -1;
+	} else if (local_read_git(local, err) || local_check_data(local, err)) {
+		return -1;
+	}
+	if (*start == START_NOTHING)
+		return 0;
+	if (local_secrets(local, err))
+		return -1;
+	if (*start == START_SAME)
+		return 0;
+	return local_checkpoints_free(local, err) || local_create_run(local, err) ? -1 : 0;
+}
+
+static int train(struct local *local, const struct options *opt, const struct bl_args *args,
+                 struct bl_err *err)
+{
+	bool settled = true;
+	enum start start;
+
+	if (prepare(local, opt, args, &start, err))
+		return -1;
+	if (start != START_NOTHING) {
+		say_run(local, start == START_SAME ? "resuming" : "run");
+		if (local_watch(local, opt->resume != NULL, &settled, err))
+			return -1;
+	}
+	return conclude(local, settled, opt, err);
 }
 
 int verb_local(int argc, char **argv, struct bl_err *err)
@@ -180,7 +234,6 @@ int verb_local(int argc, char **argv, struct bl_err *err)
 	BL_AUTO(bl_args) args = { 0 };
 	static struct local local; /* large */
 	struct options opt = { 0 };
-	bool settled = false, same_run = false;
 	int rc;
 
 	if (bl_options_read(&usage, argc, argv, &opt, &args, err))
@@ -188,18 +241,7 @@ int verb_local(int argc, char **argv, struct bl_err *err)
 	if (args.helped)
 		return 0;
 	local.out_fd = opt.json ? STDERR_FILENO : STDOUT_FILENO;
-	rc = bl_git_read(".", &local.git, err) || configure(&local, &opt, opt.job, &args, err) ||
-	     hide_from_git(local.root, err) || open_store(&local, err);
-	if (!rc && opt.resume)
-		rc = bl_git_repo_key(&local.git, local.root, local.repo_key, err) ||
-		     resume(&local, &opt, &args, &same_run, err);
-	else if (!rc)
-		rc = local_read_git(&local, err) || local_check_data(&local, err);
-	rc = rc || local_secrets(&local, err) ||
-	     (!same_run && (local_checkpoints_free(&local, err) || local_create_run(&local, err)));
-	rc = rc || say_run(&local, same_run ? "resuming" : "run") ||
-	     local_watch(&local, opt.resume != NULL, &settled, err) ||
-	     conclude(&local, settled, &opt, err);
+	rc = train(&local, &opt, &args, err);
 	local_done(&local);
-	return rc ? -1 : 0;
+	return rc;
 }

@@ -4,14 +4,11 @@
 #include "actions/verbs.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "codec/json.h"
-#include "run/attempt.h"
-#include "run/run.h"
+#include "run/settle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define POLL_MS 500
@@ -55,47 +52,20 @@ static int ask(struct place *place, const char *run, struct bl_err *err)
 	return bl_store_put(place->store, NULL, key.text, bl_buf_text(&text), text.len, err);
 }
 
-/* Nobody is left to see the wish: the outcome follows from what stands, by the one table. */
+/* Nobody may be left to see the wish: the outcome then follows from what stands. */
 static int settle_dead(struct place *place, const struct bl_run *run, bool *settled,
                        struct bl_err *err)
 {
 	struct bl_attempts attempts;
-	struct bl_run_view view = { .attempts = &attempts,
-		                    .retries = run->retries,
-		                    .budget_left_ms = run->max_runtime_ms };
-	struct bl_run_step step;
-	struct bl_outcome mine = { .finished_at_ms = bl_wall_ms() }, winner;
+	struct bl_outcome outcome;
+	enum bl_liveness owner = BL_DEAD; /* no claim: nobody */
 
-	*settled = false;
 	if (bl_attempts_read(place->store, run->id, &attempts, err))
 		return -1;
-	view.owner = BL_DEAD; /* no claim: nobody */
 	if (attempts.newest && !attempts.newest_ended &&
-	    bl_proc_probe(&attempts.claim.owner, &view.owner, err))
+	    bl_proc_probe(&attempts.claim.owner, &owner, err))
 		return -1;
-	step = bl_run_next(&view);
-	if (step.next != BL_SETTLE)
-		return 0;
-	mine.result = step.result;
-	mine.attempt = attempts.newest;
-	if (bl_str_random(mine.nonce, sizeof(mine.nonce) - 1, err))
-		return -1;
-	if (attempts.newest && !attempts.newest_ended) {
-		struct bl_end end = { .attempt = attempts.newest,
-			              .by = "claimer",
-			              .result = step.result,
-			              .finished_at_ms = mine.finished_at_ms,
-			              .last_step = __builtin_nan("") };
-
-		memcpy(end.nonce, mine.nonce, sizeof(end.nonce));
-		if (bl_end_create(place->store, run->id, &end, NULL, err)) {
-			if (err->code != BL_EEXIST)
-				return -1;
-			bl_err_clear(err); /* it has just ended by itself */
-		}
-	}
-	*settled = true;
-	return bl_outcome_settle(place->store, run->id, &mine, &winner, err);
+	return bl_run_settle(place->store, run, owner, settled, &outcome, err);
 }
 
 static int wait_for_end(struct place *place, const struct bl_run *run, struct bl_err *err)
