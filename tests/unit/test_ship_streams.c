@@ -35,12 +35,6 @@ struct fixture {
 	int file;
 };
 
-static void must(int result, const struct bl_err *err)
-{
-	if (result)
-		fail_msg("%d: %s", err->code, err->text);
-}
-
 static struct fixture the_fixture;
 
 static int set_up(void **state)
