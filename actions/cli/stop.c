@@ -4,7 +4,6 @@
 #include "actions/verbs.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "codec/json.h"
 #include "run/settle.h"
 
 #include <stdio.h>
@@ -34,23 +33,6 @@ static const struct bl_usage usage = {
 	.words = "[RUN]",
 	.words_max = 1,
 };
-
-static int ask(struct place *place, const char *run, struct bl_err *err)
-{
-	BL_AUTO(bl_buf) text = BL_BUF(4096);
-	struct bl_json json = BL_JSON(&text);
-	struct bl_key key = bl_key_run(run, "stop.json");
-	const char *user = getenv("USER");
-
-	bl_json_begin(&json, 1);
-	bl_json_text(&json, "reason", "cancelled");
-	bl_json_text(&json, "by", user ? user : "");
-	bl_json_int(&json, "at_ms", bl_wall_ms());
-	bl_json_end_map(&json);
-	if (bl_buf_check(&text, key.text, err))
-		return -1;
-	return bl_store_put(place->store, NULL, key.text, bl_buf_text(&text), text.len, err);
-}
 
 /* Nobody may be left to see the wish: the outcome then follows from what stands. */
 static int settle_dead(struct place *place, const struct bl_run *run, bool *settled,
@@ -100,6 +82,7 @@ int verb_stop(int argc, char **argv, struct bl_err *err)
 	BL_AUTO(bl_args) args = { 0 };
 	BL_AUTO(place) place = { 0 };
 	BL_AUTO(bl_run) run = { 0 };
+	const char *user = getenv("USER");
 	struct options opt = { 0 };
 	struct bl_outcome outcome;
 	char id[BL_RUN_SIZE];
@@ -120,7 +103,7 @@ int verb_stop(int argc, char **argv, struct bl_err *err)
 	if (err->code != BL_ENOENT)
 		return bl_wrap(err, "stop");
 	bl_err_clear(err);
-	if (ask(&place, id, err))
+	if (bl_stop_ask(place.store, id, "cancelled", user ? user : "", err))
 		return bl_wrap(err, "stop");
 	bl_log(BL_LOG_INFO, "asked run %s to stop", id);
 	if (!opt.no_wait && wait_for_end(&place, &run, err))

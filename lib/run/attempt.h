@@ -72,9 +72,9 @@ BL_MUST int bl_attempts_read(struct bl_store *store, const char *run, struct bl_
 
 /*
  * Writes stop.json, the wish that the run stops: `reason` is a status or class word
- * ("cancelled", "budget"). Asking again replaces the reason.
+ * ("cancelled", "budget"), `by` who asks, "" unknown. Asking again replaces both.
  */
-BL_MUST int bl_stop_ask(struct bl_store *store, const char *run, const char *reason,
+BL_MUST int bl_stop_ask(struct bl_store *store, const char *run, const char *reason, const char *by,
                         struct bl_err *err);
 
 /*

@@ -100,7 +100,8 @@ int bl_attempts_read(struct bl_store *store, const char *run, struct bl_attempts
 	return 0;
 }
 
-int bl_stop_ask(struct bl_store *store, const char *run, const char *reason, struct bl_err *err)
+int bl_stop_ask(struct bl_store *store, const char *run, const char *reason, const char *by,
+                struct bl_err *err)
 {
 	struct bl_key key = bl_key_run(run, BL_KEY_STOP);
 	BL_AUTO(bl_buf) doc = BL_BUF(STOP_MAX_BYTES);
@@ -111,6 +112,7 @@ int bl_stop_ask(struct bl_store *store, const char *run, const char *reason, str
 	bl_utc_text(now_ms, at);
 	bl_json_begin(&json, 1);
 	bl_json_text(&json, "reason", reason);
+	bl_json_text(&json, "by", by);
 	bl_json_text(&json, "at", at);
 	bl_json_int(&json, "at_ms", now_ms);
 	bl_json_end_map(&json);

@@ -243,8 +243,8 @@ static void a_stop_is_a_wish_with_a_reason(void **state)
 	struct bl_attempts seen;
 	struct bl_err err = { 0 };
 
-	must(bl_stop_ask(*state, RUN, "cancelled", &err), &err);
-	must(bl_stop_ask(*state, RUN, "budget", &err), &err);
+	must(bl_stop_ask(*state, RUN, "cancelled", "me", &err), &err);
+	must(bl_stop_ask(*state, RUN, "budget", "me", &err), &err);
 	must(bl_attempts_read(*state, RUN, &seen, &err), &err);
 	assert_true(seen.stop_wanted);
 	assert_string_equal(seen.stop_reason, "budget");
@@ -400,7 +400,7 @@ static int everything(struct bl_err *err)
 	    bl_claim_read(shared, RUN, 1, &read_claim, err) ||
 	    bl_end_create(shared, RUN, &end, NULL, err) ||
 	    bl_end_read(shared, RUN, 1, &read_end, err) ||
-	    bl_stop_ask(shared, RUN, "cancelled", err) ||
+	    bl_stop_ask(shared, RUN, "cancelled", "me", err) ||
 	    bl_heartbeat_write(shared, RUN, &beat, err) ||
 	    bl_heartbeat_read(shared, RUN, 3, &read_beat, err) ||
 	    bl_attempts_read(shared, RUN, &seen, err))
@@ -417,7 +417,7 @@ static int everything(struct bl_err *err)
 static void each_allocation(void **state)
 {
 	shared = *state;
-	each_allocation_fails(everything, 1000);
+	each_allocation_fails(everything, 4000);
 }
 
 int main(void)

@@ -279,7 +279,7 @@ static void each_allocation(void **state)
 {
 	shared = *state;
 	put_run(*state, &(struct fixture_run){ .id = ONE, .tree = TREE_A });
-	each_allocation_fails(everything, 500);
+	each_allocation_fails(everything, 4000);
 }
 
 int main(void)

@@ -189,7 +189,7 @@ static void a_live_run_is_running(void **state)
 	assert_true(isnan(got.cost_usd));
 	assert_int_equal(got.seen_ms, 1234);
 	assert_int_equal(got.finished_ms, 0);
-	must(bl_stop_ask(*state, RUN, "cancelled", &err), &err);
+	must(bl_stop_ask(*state, RUN, "cancelled", "me", &err), &err);
 	assert_state(*state, BL_RUN_STOPPING, "stopping");
 }
 
@@ -320,7 +320,7 @@ static void each_allocation(void **state)
 	put_run(*state, &(struct fixture_run){ .id = RUN });
 	claim_as(*state, getpid(), 0);
 	beat_at(*state, 1);
-	each_allocation_fails(everything, 1000);
+	each_allocation_fails(everything, 4000);
 }
 
 int main(void)
