@@ -11,6 +11,7 @@
 #define SHA_IN_ID 8
 #define SHA_AT 17 /* of an id: after "20261124T080301Z-" */
 #define TAIL_AT 26
+#define STAMP_LEN 16
 #define NEAR 1 /* edits between what was typed and what was meant */
 
 static int fail_empty(const struct bl_store *store, struct bl_err *err)
@@ -42,27 +43,41 @@ struct wanted {
 	int64_t pr;
 };
 
+static bool is_wanted(const struct wanted *wanted, const struct bl_run *run)
+{
+	return wants(wanted->repository, run->repository_key) &&
+	       wants(wanted->branch, run->branch) && wants(wanted->job, run->job) &&
+	       (!wanted->pr || wanted->pr == run->pr);
+}
+
 /* The newest of `list` that fits; BL_ENOENT. */
 static int find_newest(struct bl_store *store, const struct bl_run_ids *list,
                        const struct wanted *wanted, char id[BL_RUN_SIZE], struct bl_err *err)
 {
+	char best[BL_RUN_SIZE] = "";
+	int64_t best_ms = 0;
+
 	for (size_t i = 0; i < list->n; i++) {
 		BL_AUTO(bl_run) run = { 0 };
 
+		/* ids of one second come in any order: run.json knows the millisecond */
+		if (*best && strncmp(best, list->ids[i], STAMP_LEN) != 0)
+			break;
 		if (bl_run_read(store, list->ids[i], &run, err)) {
 			if (err->code != BL_ENOENT && err->code != BL_ECORRUPT)
 				return -1;
 			bl_err_clear(err); /* one that is being made, removed or torn */
 			continue;
 		}
-		if (wants(wanted->repository, run.repository_key) &&
-		    wants(wanted->branch, run.branch) && wants(wanted->job, run.job) &&
-		    (!wanted->pr || wanted->pr == run.pr)) {
-			memcpy(id, run.id, BL_RUN_SIZE);
-			return 0;
+		if (is_wanted(wanted, &run) && (!*best || run.created_ms > best_ms)) {
+			memcpy(best, run.id, BL_RUN_SIZE);
+			best_ms = run.created_ms;
 		}
 	}
-	return bl_fail(err, BL_ENOENT, "no such run");
+	if (!*best)
+		return bl_fail(err, BL_ENOENT, "no such run");
+	memcpy(id, best, BL_RUN_SIZE);
+	return 0;
 }
 
 /* Says what was looked for where find_newest() found none. */

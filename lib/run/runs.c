@@ -179,6 +179,16 @@ static int add_run(struct bl_store *store, const char *id, const struct bl_runs_
 	return bl_buf_check(into, "list of runs", err) ? -1 : 1;
 }
 
+/* Ids sort by second; run.json knows the millisecond. */
+static int by_age(const void *a, const void *b)
+{
+	const struct bl_run_summary *x = a, *y = b;
+
+	if (x->created_ms != y->created_ms)
+		return x->created_ms < y->created_ms ? 1 : -1;
+	return strcmp(y->id, x->id);
+}
+
 int bl_runs_list(struct bl_store *store, const struct bl_runs_filter *filter, struct bl_runs *out,
                  struct bl_err *err)
 {
@@ -195,6 +205,8 @@ int bl_runs_list(struct bl_store *store, const struct bl_runs_filter *filter, st
 			return bl_wrap(err, "run %s", list.ids[i]);
 		n += (size_t)added;
 	}
+	if (n)
+		qsort(found.data, n, sizeof(struct bl_run_summary), by_age);
 	/* malloc's alignment suits the structs that were added as bytes */
 	*out = (struct bl_runs){ .runs = (void *)bl_buf_take(&found),
 		                 .n = n,

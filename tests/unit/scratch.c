@@ -100,8 +100,8 @@ void put_run(struct bl_store *store, const struct fixture_run *run)
 		"{\"schema\":1,\"run\":\"%s\",\"nonce\":\"abcdefgh234567zz\",\"created_ms\":%lld,"
 		"\"kind\":\"local\",\"job\":\"%s\",\"group\":null,"
 		"\"repository\":{\"key\":\"%s\",\"name\":\"host/owner/name\"},\"pr\":%d,",
-		run->id, (long long)bl_run_id_wall_ms(run->id), or_else(run->job, "train"),
-		or_else(run->repository, "0123456789abcdef"), run->pr);
+		run->id, (long long)bl_run_id_wall_ms(run->id) + run->ms,
+		or_else(run->job, "train"), or_else(run->repository, "0123456789abcdef"), run->pr);
 	bl_buf_addf(&doc,
 	            "\"git\":{\"head\":\"%s\",\"base\":null,\"tree\":\"%s\",\"branch\":\"%s\","
 	            "\"subject\":\"say why\",\"dirty\":%s,\"patch_key\":null},",

@@ -25,7 +25,7 @@ void assert_absent(struct bl_store *store, const char *key);
 /* A run.json; texts NULL: a plain value. */
 struct fixture_run {
 	const char *id, *repository, *branch, *job, *head, *tree, *overrides, *parents;
-	int pr;
+	int pr, ms; /* ms: within its second */
 	bool dirty;
 };
 void put_run(struct bl_store *store, const struct fixture_run *run);

@@ -163,6 +163,19 @@ static void without_context_everything_counts(void **state)
 	assert_string_equal(id, TWO);
 }
 
+static void runs_of_one_second(void **state)
+{
+	struct bl_resolve_context context = { .branch = "main" };
+	char id[BL_RUN_SIZE];
+	struct bl_err err = { 0 };
+
+	put_run(*state, &(struct fixture_run){ .id = "20261124T080301Z-1a2b3c4d-aaaa", .ms = 900 });
+	put_run(*state, &(struct fixture_run){ .id = "20261124T080301Z-1a2b3c4d-zzzz", .ms = 100 });
+	put_run(*state, &(struct fixture_run){ .id = "20261124T080300Z-1a2b3c4d-yyyy", .ms = 950 });
+	must(bl_run_resolve(*state, "latest", &context, id, &err), &err);
+	assert_string_equal(id, "20261124T080301Z-1a2b3c4d-aaaa");
+}
+
 /* A name is found without a look into any run: one that cannot be read is in nobody's way. */
 static void names_need_no_run_json(void **state)
 {
@@ -209,6 +222,7 @@ int main(void)
 		IN_SCRATCH(errors_name_the_way_out),
 		IN_SCRATCH(many_candidates_are_counted),
 		IN_SCRATCH(without_context_everything_counts),
+		IN_SCRATCH(runs_of_one_second),
 		IN_SCRATCH(names_need_no_run_json),
 		IN_SCRATCH(each_allocation),
 	};

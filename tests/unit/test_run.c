@@ -282,6 +282,13 @@ static void runs_are_filtered(void **state)
 	assert_runs(*state, (struct bl_runs_filter){ .branch = "none" }, "");
 }
 
+static void runs_of_one_second_are_in_order(void **state)
+{
+	put_run(*state, &(struct fixture_run){ .id = "20261124T080301Z-1a2b3c4d-aaaa", .ms = 900 });
+	put_run(*state, &(struct fixture_run){ .id = "20261124T080301Z-1a2b3c4d-zzzz", .ms = 100 });
+	assert_runs(*state, (struct bl_runs_filter){ 0 }, "aaaa zzzz ");
+}
+
 static void one_torn_run_hides_no_other(void **state)
 {
 	BL_AUTO(bl_runs) runs = { 0 };
@@ -337,6 +344,7 @@ int main(void)
 		IN_SCRATCH(a_final_end_decides),
 		IN_SCRATCH(an_outcome_is_the_truth),
 		IN_SCRATCH(runs_are_filtered),
+		IN_SCRATCH(runs_of_one_second_are_in_order),
 		IN_SCRATCH(one_torn_run_hides_no_other),
 		IN_SCRATCH(each_allocation),
 	};
