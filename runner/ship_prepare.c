@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
-#include "base/str.h"
 #include "codec/json.h"
-#include "run/config.h"
+#include "run/data.h"
 #include "runner/ship.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /*
  * The tree that the training code sees below its root (design 4.5), in SageMaker's
@@ -102,38 +97,26 @@ static int place(int root, const char *path, const struct bl_buf *text, struct b
 	return bl_fs_replace(root, path, bl_buf_text(text), text->len, 0644, err);
 }
 
-/* A channel is where its data is: one link, whose target `local` has checked. A file becomes a directory of one. */
-static int link_channel(int root, const struct bl_value *channel, struct bl_err *err)
+/* A channel is where its data is, by links: `local` has checked it. */
+static int link_data(const struct bl_value *run_doc, const struct ship_claimed *claimed,
+                     struct bl_err *err)
 {
-	const char *uri, *name;
-	char at[NAME_MAX + 64], into[PATH_MAX];
-	struct stat st;
+	const struct bl_value *channels = bl_value_path(run_doc, "data.channels");
+	const struct bl_value *configured = bl_value_path(run_doc, "config.data");
 
-	if (bl_value_text(channel, "uri", &uri, err))
-		return -1;
-	if (!bl_str_starts(uri, "file://"))
-		return bl_fail(err, BL_EINPUT, "'%s' is not on this machine", uri);
-	uri += strlen("file://");
-	if (stat(uri, &st))
-		return bl_fail_errno(err, errno, "'%s'", uri);
-	snprintf(at, sizeof(at), "input/data/%s", channel->key);
-	snprintf(into, sizeof(into), "%s", at);
-	if (S_ISREG(st.st_mode)) {
-		name = strrchr(uri, '/') + 1;
-		if (bl_fs_make_dir_beneath(root, at, NULL, err))
-			return -1;
-		snprintf(into, sizeof(into), "%s/%s", at, name);
+	for (size_t i = 0; channels && i < channels->n; i++) {
+		const char *name = channels->items[i]->key;
+		struct bl_data_channel channel = {
+			.name = name,
+			.include = bl_value_get(bl_value_get(configured, name), "include"),
+		};
+		char into[PATH_MAX + 128];
+
+		snprintf(into, sizeof(into), "%s/input/data/%s", claimed->root, name);
+		if (bl_value_text(channels->items[i], "uri", &channel.uri, err) ||
+		    bl_data_link_channel(&channel, into, err))
+			return bl_wrap(err, "channel %s", name);
 	}
-	if (symlinkat(uri, root, into) && errno != EEXIST) /* a repeated claim has linked it */
-		return bl_fail_errno(err, errno, "link '%s'", into);
-	return 0;
-}
-
-static int link_data(int root, const struct bl_value *channels, struct bl_err *err)
-{
-	for (size_t i = 0; channels && i < channels->n; i++)
-		if (link_channel(root, channels->items[i], err))
-			return bl_wrap(err, "channel %s", channels->items[i]->key);
 	return 0;
 }
 
@@ -160,7 +143,7 @@ int ship_prepare(const struct bl_value *run_doc, const struct ship_claimed *clai
 	    place(root, "input/config/inputdataconfig.json", &data, err) ||
 	    place(root, "input/config/resourceconfig.json", &resources, err) ||
 	    place(root, "input/config/branchline.json", &exec, err) ||
-	    link_data(root, channels, err))
+	    link_data(run_doc, claimed, err))
 		return bl_wrap(err, "prepare %s", claimed->root);
 	return 0;
 }

@@ -80,6 +80,7 @@ static int place(struct local *local, const struct bl_found *found, struct bl_er
 {
 	const char *workdir = bl_config_text(&local->config, "workdir");
 
+	snprintf(local->config_root, sizeof(local->config_root), "%s", found->root);
 	/* without a workdir the command starts where its caller is */
 	if (!strcmp(bl_config_origin(&local->config, "workdir"), "default")) {
 		if (!getcwd(local->cwd, sizeof(local->cwd)))

@@ -19,6 +19,8 @@ struct local {
 	struct bl_git git;
 	char root[PATH_MAX]; /* of the repository; without git: the current directory */
 	char cwd[PATH_MAX];  /* where the command starts */
+	char config_root
+		[PATH_MAX]; /* directory of branchline.yaml: relative data paths start there */
 	char store_uri[PATH_MAX + 8];
 	struct bl_store *store;
 	char repo_key[17];
