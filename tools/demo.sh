@@ -95,6 +95,9 @@ write_reports() {
 		branchline report "$1" --baseline "$2" --format $format -o "$3.$format" ||
 			fail "cannot report on $1"
 	done
+	echo
+	echo "against the baseline:"
+	branchline report "$1" --baseline "$2" --format term | sed -n 1p
 }
 
 # take_picture PAGE PICTURE: by headless Chromium where there is one; without network.
@@ -108,7 +111,7 @@ take_picture() {
 	[ "$(id -u)" != 0 ] || alone='unshare --net'
 	# shellcheck disable=SC2086 # two words or none
 	timeout 60 $alone "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars \
-		--user-data-dir="$demo/chromium" --window-size=1000,1400 --virtual-time-budget=3000 \
+		--user-data-dir="$demo/chromium" --window-size=1000,1560 --virtual-time-budget=3000 \
 		--screenshot="$2" "file://$PWD/$1" >"$demo/chromium.log" 2>&1 || :
 	rm -rf "$demo/chromium"
 	[ -s "$2" ] || echo "Chromium made no picture: see $demo/chromium.log"
@@ -137,7 +140,6 @@ say "run 2 of 3: learning rate $rate"
 train --param lr=$rate
 second=$(newest_run)
 write_reports "$second" "$first" "$demo/report-2"
-branchline report "$second" --baseline "$first" --format term
 
 say "run 3 of 3: as run 2, killed half-way ..."
 train_until_killed --param lr=$rate
@@ -147,7 +149,6 @@ say "... and resumed: branchline local --resume $third"
 train --resume "$third"
 write_reports "$third" "$first" "$demo/report"
 take_picture "$demo/report.html" "$demo/report.png"
-branchline report "$third" --baseline "$first" --format term
 
 say "done. Look at:"
 for file in report.md report.html report.png report-2.md report-2.html; do

@@ -307,13 +307,13 @@ def find_resume(path):
 class Log:
     """Points for machines ($BRANCHLINE_METRICS) and for people (standard output)."""
 
-    def __init__(self, path, total_steps):
+    def __init__(self, path, step, total_steps):
         self.file = None
         if path:
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             # Each line is one append: two attempts never mix within a line
             self.file = open(path, "ab", buffering=0)
-            self.append({"step": 0, "total_steps": total_steps})
+            self.append({"step": step, "total_steps": total_steps})
 
     def append(self, record):
         if self.file:
@@ -497,7 +497,7 @@ class Recorder:
     def __init__(self, trainer, train, evaluation):
         args, env = trainer.args, os.environ.get
         self.trainer, self.train, self.evaluation = trainer, train, evaluation
-        self.log = Log(env("BRANCHLINE_METRICS", ""), args.max_steps)
+        self.log = Log(env("BRANCHLINE_METRICS", ""), trainer.step, args.max_steps)
         self.checkpoints = Checkpoints(env("BRANCHLINE_CHECKPOINT_DIR", ""), args.keep)
         self.newest = {}        # last value of each metric
         self.saved_step = trainer.step

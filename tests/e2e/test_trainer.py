@@ -84,10 +84,10 @@ def run(env, *flags):
 
 
 def points(out):
-    """The metrics file: (total_steps of its attempts, {(step, name): value})."""
+    """The metrics file: ((step, total_steps) of its attempts, {(step, name): value})."""
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    totals = [r["total_steps"] for r in records if "total_steps" in r]
-    return totals, {(r["step"], name): value for r in records for name, value in r.items()
+    begun = [(r["step"], r["total_steps"]) for r in records if "total_steps" in r]
+    return begun, {(r["step"], name): value for r in records for name, value in r.items()
                     if name not in ("step", "total_steps")}
 
 
@@ -127,8 +127,8 @@ def test_training_writes_what_its_contract_says(few, tmp_path):
     status, out, err = run(environment(few, tmp_path), "--max_steps", "40", "--log-every", "10",
                            "--eval-every", "20", "--save-every", "10")
     assert status == 0, err
-    totals, values = points(tmp_path)
-    assert totals == [40]
+    begun, values = points(tmp_path)
+    assert begun == [(0, 40)]
     assert sorted(s for s, name in values if name == "eval_loss") == [20, 40]
     assert sorted(s for s, name in values if name == "loss") == [1, 10, 20, 30, 40]
     assert values[1, "loss"] == pytest.approx(math.log(259), abs=0.1)
@@ -165,9 +165,9 @@ def test_term_saves_and_resume_goes_on_as_if_nothing_had_been(few, tmp_path):
                            *flags)
     assert status == 0, err
     assert f"step-{step:06d}.pt: step {step} of 60" in out
-    totals, values = points(parts)
+    begun, values = points(parts)
     _, expected = points(whole)
-    assert totals == [60, 60]
+    assert begun == [(0, 60), (step, 60)]
     assert values == pytest.approx(expected, rel=1e-4)
     assert not list((parts / "checkpoints").glob(".*"))
 
