@@ -129,7 +129,6 @@ void exec_start_observe(struct exec_run *run)
 	shared->attempt = attempt_number();
 	shared->echo = run->config.echo;
 	shared->records = run->record_dir >= 0;
-	ring_grow(&run->ring);
 	if (null_fd < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) {
 		bl_fail_errno(&err, errno, "start observe");
 	} else {

@@ -67,10 +67,11 @@ const char *observe_tail_last(const struct observe_tail *tail, size_t *len);
  */
 struct observe_echo {
 	int fd; /* -1: off */
-	bool is_file, at_line_start;
+	bool never_waits, at_line_start;
 	char token[33]; /* "": not wrapped */
 	uint64_t dropped;
 	struct bl_buf pending;
+	size_t sent; /* of pending */
 };
 #define OBSERVE_ECHO_MAX ((size_t)1 << 20)
 void observe_echo_init(struct observe_echo *echo, int fd, bool in_actions);

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +23,8 @@ void observe_echo_init(struct observe_echo *echo, int fd, bool in_actions)
 	};
 	if (fd < 0)
 		return;
-	echo->is_file = !fstat(fd, &st) && S_ISREG(st.st_mode);
+	echo->never_waits = !fstat(fd, &st) &&
+	                    (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(fd)));
 	if (!in_actions)
 		return;
 	if (bl_str_random(echo->token, TOKEN_LENGTH, &no_random)) {
@@ -39,24 +39,30 @@ static bool is_ready(const struct observe_echo *echo, int wait_ms)
 {
 	struct pollfd to = { .fd = echo->fd, .events = POLLOUT };
 
-	return echo->is_file || (poll(&to, 1, wait_ms) == 1 && to.revents & (POLLOUT | POLLERR));
+	return echo->never_waits || (poll(&to, 1, wait_ms) == 1 && to.revents & (POLLOUT | POLLERR));
 }
 
 static bool write_some(struct observe_echo *echo, int wait_ms)
 {
-	size_t len = echo->pending.len < PIPE_BUF ? echo->pending.len : PIPE_BUF;
+	size_t len = echo->pending.len - echo->sent;
 	ssize_t n;
 
+	if (!echo->never_waits && len > PIPE_BUF)
+		len = PIPE_BUF;
 	if (!is_ready(echo, wait_ms))
 		return false;
-	n = write(echo->fd, echo->pending.data, len);
+	n = write(echo->fd, echo->pending.data + echo->sent, len);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
 	if (n < 0) { /* the reader is gone */
 		echo->fd = -1;
 		return false;
 	}
-	bl_buf_drop(&echo->pending, (size_t)n);
+	echo->sent += (size_t)n;
+	if (echo->sent == echo->pending.len) {
+		bl_buf_reset(&echo->pending);
+		echo->sent = 0;
+	}
 	return true;
 }
 
@@ -75,6 +81,8 @@ void observe_echo_add(struct observe_echo *echo, const char *bytes, size_t len)
 	if (echo->fd < 0 || !len)
 		return;
 	while (len) {
+		bl_buf_drop(&echo->pending, echo->sent);
+		echo->sent = 0;
 		/* room for the line that says what was dropped, and for the token */
 		room = echo->pending.max - echo->pending.len;
 		room = room > 256 ? room - 256 : 0;
@@ -88,6 +96,7 @@ void observe_echo_add(struct observe_echo *echo, const char *bytes, size_t len)
 		bl_buf_add(&echo->pending, bytes, part);
 		if (echo->pending.failed) { /* no memory: as if its reader were slow */
 			bl_buf_reset(&echo->pending);
+			echo->sent = 0;
 			part = 0;
 		}
 		if (part)
