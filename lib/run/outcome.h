@@ -84,7 +84,8 @@ BL_MUST int bl_verdict_parse(const char *bytes, size_t len, struct bl_verdict *o
 
 /*
  * exit.json: {"schema":1,"spawned":true,"exited":true,"code":0,"signal":null,
- * "stop_delivered_at":null,"stop_reason":"","oom_kills":0,"dropped_bytes":0,"error":null,"next_step":null};
+ * "stop_delivered_at":null,"stop_reason":"","oom_kills":0,"dropped_bytes":0,
+ * "error":null,"next_step":null};
  * stop_delivered_at is a text or a number when TERM was sent while the command ran.
  * verdict.json: {"schema":1,"class":"user_exit","message":"ValueError: x"}.
  *

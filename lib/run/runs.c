@@ -166,7 +166,7 @@ static int add_run(struct bl_store *store, const char *id, const struct bl_runs_
 	if (read && !passes(filter, &run))
 		return 0;
 	if (!read || summarise(store, &run, &summary, err)) {
-		/* one torn document must not hide the others; absent: it is being made or removed */
+		/* a torn one must not hide the others; absent: it is being made or removed */
 		if (err->code != BL_ECORRUPT && err->code != BL_ENOENT)
 			return -1;
 		*unreadable += err->code == BL_ECORRUPT;

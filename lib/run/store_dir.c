@@ -110,28 +110,6 @@ static int try_write(const struct dir_store *self, const char *key, struct body 
 	return commit(&temp, err);
 }
 
-/* "a" is an object, so that "a/b" cannot be one here; or the other way round. */
-static int fail_blocked(const struct dir_store *self, const char *key, struct bl_err *err)
-{
-	char part[BL_KEY_MAX + 1];
-	struct stat st;
-
-	for (size_t i = 0; i <= strlen(key); i++) {
-		if (key[i] != '/' && key[i])
-			continue;
-		memcpy(part, key, i);
-		part[i] = '\0';
-		if (fstatat(self->root, part, &st, AT_SYMLINK_NOFOLLOW))
-			return -1;
-		if (key[i] ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode)) {
-			bl_err_clear(err);
-			return bl_fail(err, BL_EINPUT, "'%s' is %s already", part,
-			               key[i] ? "an object" : "a directory of objects");
-		}
-	}
-	return -1;
-}
-
 static int write_object(struct dir_store *self, const char *key, struct body *body,
                         commit_fn *commit, struct bl_err *err)
 {
@@ -152,7 +130,7 @@ static int write_object(struct dir_store *self, const char *key, struct body *bo
 	}
 	if (err->code == BL_OK)
 		bl_fail(err, BL_EIO, "its directory vanishes again and again");
-	fail_blocked(self, key, err);
+	fail_blocked(self->root, key, err);
 	if (err->code == BL_ENOSPC)
 		bl_next(err, "free space on the disk of %s", self->path);
 	return -1;

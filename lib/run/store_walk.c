@@ -52,6 +52,27 @@ bool is_temporary_key(const char *key)
 	return is_temporary_name(slash ? slash + 1 : key);
 }
 
+int fail_blocked(int root, const char *key, struct bl_err *err)
+{
+	char part[BL_KEY_MAX + 1];
+	struct stat st;
+
+	for (size_t i = 0; i <= strlen(key); i++) {
+		if (key[i] != '/' && key[i])
+			continue;
+		memcpy(part, key, i);
+		part[i] = '\0';
+		if (fstatat(root, part, &st, AT_SYMLINK_NOFOLLOW))
+			return -1;
+		if (key[i] ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode)) {
+			bl_err_clear(err);
+			return bl_fail(err, BL_EINPUT, "'%s' is %s already", part,
+			               key[i] ? "an object" : "a directory of objects");
+		}
+	}
+	return -1;
+}
+
 /* Names of one directory that can be keys; a directory's ends in '/', which is how its keys sort.
  */
 struct names {

@@ -25,6 +25,12 @@ bool has_long_part(const char *key);
 bool is_temporary_key(const char *key);
 
 /*
+ * A write has failed: says so better (BL_EINPUT) where "a" is an object, so that "a/b" cannot
+ * be one here, or the other way round. Returns -1.
+ */
+int fail_blocked(int root, const char *key, struct bl_err *err);
+
+/*
  * Removes what a crash left in the key's directory: temporary files that nobody has
  * written to for an hour. Each directory is looked at once per open store, as far as the table
  * remembers. Best effort: what cannot be removed is only untidy.
