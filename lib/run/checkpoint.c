@@ -25,7 +25,7 @@ struct bl_snapshots {
 	unsigned attempt;
 	char *path;
 	unsigned seq; /* the last one used */
-	bool seq_known, adopted;
+	bool learned, adopted;
 	struct bl_manifest last;
 	struct bl_seen seen;
 	bool looked, stepped;
@@ -82,6 +82,7 @@ int bl_snapshots_adopt(struct bl_snapshots *snapshots, const struct bl_manifest 
 	snapshots->last = last;
 	last = BL_MANIFEST;
 	snapshots->adopted = true;
+	snapshots->learned = false;
 	return 0;
 }
 
@@ -122,25 +123,23 @@ static int check_adopted(struct bl_snapshots *snapshots, struct bl_store *store,
 	bl_manifest_done(&snapshots->last);
 	snapshots->last = kept;
 	kept = BL_MANIFEST;
-	snapshots->adopted = false;
 	return 0;
 }
 
-static void free_ids(struct bl_checkpoint_id **ids)
+/* Before the first look: what stands in the store of this attempt, and of the one restored. */
+static int learn(struct bl_snapshots *snapshots, const struct bl_upload *upload, struct bl_err *err)
 {
-	free(*ids);
-}
+	struct bl_learning what = { upload->store, upload->call, upload->tree, snapshots->run,
+		                    snapshots->attempt };
+	bool found;
 
-static int learn_seq(struct bl_snapshots *snapshots, struct bl_store *store,
-                     const struct bl_call *call, struct bl_err *err)
-{
-	__attribute__((cleanup(free_ids))) struct bl_checkpoint_id *ids = NULL;
-	size_t n;
-
-	if (bl_checkpoint_list(store, call, snapshots->run, &ids, &n, snapshots->attempt,
-	                       &snapshots->seq, err))
+	if (snapshots->learned)
+		return 0;
+	if (bl_last_learn(&what, &snapshots->seq, &snapshots->last, &found, err) ||
+	    ((found || snapshots->adopted) &&
+	     check_adopted(snapshots, upload->store, upload->call, err)))
 		return -1;
-	snapshots->seq_known = true;
+	snapshots->learned = true;
 	return 0;
 }
 
@@ -380,9 +379,7 @@ int bl_snapshots_take(struct bl_snapshots *snapshots, struct bl_store *store,
 		*out = got;
 		return 0;
 	}
-	if ((!snapshots->seq_known && learn_seq(snapshots, store, call, err)) ||
-	    (snapshots->adopted && check_adopted(snapshots, store, call, err)) ||
-	    take(snapshots, &upload, when, &got, err))
+	if (learn(snapshots, &upload, err) || take(snapshots, &upload, when, &got, err))
 		return bl_wrap(err, "snapshot of the checkpoints in '%s'", snapshots->path);
 	*out = got;
 	return 0;

@@ -13,7 +13,7 @@ struct bl_snapshot_when {
 	bool ended;       /* the command has ended with 0, or after our TERM: no writer is enough */
 	bool crashed;     /* a process of the command ended by SIGKILL or a crash signal... */
 	int64_t crashed_wall_ms; /* ... at this time: files written within quiet before it are never
-	                            taken by the last rule */
+	                            taken by the last rule. 0: nobody knows when, it takes none */
 	int64_t now_wall_ms;
 	double step;          /* newest step, NaN unknown */
 	const char *primary;  /* primary metric's name, NULL */
@@ -47,8 +47,10 @@ BL_MUST int bl_manifest_read(struct bl_store *store, const char *key, struct bl_
                              struct bl_err *err);
 
 /*
- * The snapshot of one attempt: remembers what it published (so that unchanged files
- * point at earlier keys), what changed under its hands, and when a file was last seen to change.
+ * The snapshots of one attempt: what was published (so that unchanged files point at earlier
+ * keys), what changed under our hands, and when a file was last seen to change. Made anew for an
+ * attempt whose host was killed, it goes on where that stood: it reads the newest manifest, and
+ * recognises unchanged files by size, time and CRC.
  */
 struct bl_snapshots;
 BL_MUST int bl_snapshots_new(const char *run, unsigned attempt, const char *path,
@@ -121,8 +123,8 @@ BL_MUST int bl_checkpoint_newest(struct bl_store *store, const char *run, char *
 /*
  * Final artefacts: uploads every regular file below `dir` whose path matches a glob of globs[n] (n
  * 0: all) to outputs/N/PREFIX/..., verifies each by reading its size back, then
- * outputs/N.manifest.json. A missing dir has no files; links are not followed. A file that
- * changes while it is read is tried thrice, then BL_ECORRUPT: the command has ended.
+ * outputs/N.manifest.json. A missing dir has no files; links are not followed; with globs nothing
+ * below .git or .branchline is meant. A file that changes while it is read is tried thrice, then BL_ECORRUPT: the command has ended.
  */
 struct bl_outputs {
 	size_t files;

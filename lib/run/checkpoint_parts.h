@@ -98,6 +98,23 @@ BL_MUST int bl_pieces_find(const struct bl_judging *judging, struct bl_pieces *o
 const struct bl_entry *bl_node_unchanged(const struct bl_node *node,
                                          const struct bl_manifest *last);
 
+/* --- checkpoint_learn.c --------------------------------------------------------------------- */
+
+struct bl_learning {
+	struct bl_store *store;
+	const struct bl_call *call;
+	const struct bl_tree *tree;
+	const char *run;
+	unsigned attempt;
+};
+/*
+ * What this attempt has published before us. seq: the highest that any key of it has. When it has
+ * a manifest that can be read, *last becomes the newest of them, and the files that still are what
+ * it names get their stamps.
+ */
+BL_MUST int bl_last_learn(const struct bl_learning *what, unsigned *seq, struct bl_manifest *last,
+                          bool *found, struct bl_err *err);
+
 /* --- checkpoint_upload.c -------------------------------------------------------------------- */
 
 enum bl_uploaded {

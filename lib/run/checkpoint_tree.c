@@ -119,6 +119,8 @@ static int add_node(struct bl_tree *tree, char *path, struct bl_node **out, stru
 
 struct walk {
 	struct bl_tree *tree;
+	bl_tree_filter *wants; /* NULL: all */
+	const void *arg;
 	size_t dir; /* whose content is being read */
 	int depth;
 };
@@ -153,42 +155,58 @@ static int read_target(int dir, const char *name, struct bl_node *node, struct b
 	return node->target ? 0 : bl_fail(err, BL_ENOMEM, "read the link: out of memory");
 }
 
+static int visit(void *arg, int dir, const char *name, unsigned char type, struct bl_err *err);
+
+static int enter(const struct walk *walk, int dir, const char *name, size_t at, struct bl_err *err)
+{
+	struct walk below = *walk;
+
+	below.dir = at;
+	below.depth++;
+	if (below.depth > BL_TREE_DEPTH_MAX)
+		return bl_fail(err, BL_ELIMIT, "'%s' is over %d directories deep",
+		               walk->tree->nodes[at].path, BL_TREE_DEPTH_MAX);
+	if (bl_fs_list(dir, name, visit, &below, err)) {
+		if (err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err); /* removed while we looked: as far as it was seen */
+	}
+	walk->tree->nodes[at].end = walk->tree->n;
+	return 0;
+}
+
 static int visit(void *arg, int dir, const char *name, unsigned char type, struct bl_err *err)
 {
-	struct walk *walk = arg;
-	struct walk below = { walk->tree, walk->tree->n, walk->depth + 1 };
+	const struct walk *walk = arg;
+	size_t at = walk->tree->n;
 	struct bl_node *node;
 	struct stat st;
+	char *path;
 
 	(void)type;
 	if (bl_str_starts(name, ".bl-") && bl_str_ends(name, ".tmp"))
 		return 0;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : bl_fail_errno(err, errno, "stat '%s'", name);
-	if (add_node(walk->tree, join(walk->tree->nodes[walk->dir].path, name), &node, err))
+	path = join(walk->tree->nodes[walk->dir].path, name);
+	if (path && walk->wants && !walk->wants(walk->arg, path, S_ISDIR(st.st_mode))) {
+		free(path);
+		return 0;
+	}
+	if (add_node(walk->tree, path, &node, err))
 		return -1;
 	node->kind = kind_of(st.st_mode);
 	bl_stamp_of(&st, &node->stamp);
 	if (node->kind == BL_NODE_LINK)
 		return read_target(dir, name, node, err);
-	if (node->kind != BL_NODE_DIR)
-		return 0;
-	if (below.depth > BL_TREE_DEPTH_MAX)
-		return bl_fail(err, BL_ELIMIT, "'%s' is over %d directories deep", node->path,
-		               BL_TREE_DEPTH_MAX);
-	if (bl_fs_list(dir, name, visit, &below, err)) {
-		if (err->code != BL_ENOENT)
-			return -1;
-		bl_err_clear(err); /* removed while we looked: as far as it was seen */
-	}
-	walk->tree->nodes[below.dir].end = walk->tree->n;
-	return 0;
+	return node->kind == BL_NODE_DIR ? enter(walk, dir, name, at, err) : 0;
 }
 
-int bl_tree_read(const char *path, struct bl_tree *out, struct bl_err *err)
+int bl_tree_read_some(const char *path, bl_tree_filter *wants, const void *arg, struct bl_tree *out,
+                      struct bl_err *err)
 {
 	BL_AUTO(bl_tree) tree = BL_TREE;
-	struct walk walk = { &tree, 0, 0 };
+	struct walk walk = { .tree = &tree, .wants = wants, .arg = arg };
 	struct bl_node *root;
 	struct stat st;
 
@@ -204,4 +222,9 @@ int bl_tree_read(const char *path, struct bl_tree *out, struct bl_err *err)
 	*out = tree;
 	tree = BL_TREE;
 	return 0;
+}
+
+int bl_tree_read(const char *path, struct bl_tree *out, struct bl_err *err)
+{
+	return bl_tree_read_some(path, NULL, NULL, out, err);
 }

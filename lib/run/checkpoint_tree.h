@@ -41,6 +41,11 @@ struct bl_tree {
  * and temporary files of our own (".bl-*.tmp") do not exist.
  */
 BL_MUST int bl_tree_read(const char *path, struct bl_tree *out, struct bl_err *err);
+
+/* The same with only what `wants` says yes to; a directory that it refuses is not entered. */
+typedef bool bl_tree_filter(const void *arg, const char *path, bool is_dir);
+BL_MUST int bl_tree_read_some(const char *path, bl_tree_filter *wants, const void *arg,
+                              struct bl_tree *out, struct bl_err *err);
 void bl_tree_done(struct bl_tree *tree);
 
 /* Index of the child `name` of directory `dir`, 0 when there is none. */

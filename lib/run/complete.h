@@ -90,10 +90,10 @@ struct bl_last_look {
 	int64_t unchanged_ms; /* how long we ourselves have seen it unchanged, monotonic */
 	int64_t changed_at;   /* newest of its mtime and ctime */
 	int64_t now;
-	bool wall_steady; /* the wall clock has not stepped while we looked */
-	bool ended;       /* the command is over, with 0 or after our TERM */
-	bool crashed;     /* a process of it ended by SIGKILL or a crash signal ... */
-	int64_t crashed_at;
+	bool wall_steady;   /* the wall clock has not stepped while we looked */
+	bool ended;         /* the command is over, with 0 or after our TERM */
+	bool crashed;       /* a process of it ended by SIGKILL or a crash signal ... */
+	int64_t crashed_at; /* 0: nobody knows when */
 };
 
 /*

@@ -30,7 +30,7 @@ bool bl_whole_at_last(const struct bl_last_look *look)
 	if (look->writer == BL_WRITER_UNKNOWN)
 		wait *= UNKNOWN_WAITS_TIMES;
 	if (look->crashed) {
-		if (!look->wall_steady || look->changed_at > look->now)
+		if (!look->wall_steady || !look->crashed_at || look->changed_at > look->now)
 			return false;
 		if (look->changed_at > look->crashed_at - wait &&
 		    look->changed_at <= look->crashed_at)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +29,67 @@ static void job_done(struct job *job)
 	bl_manifest_done(&job->manifest);
 }
 
-static bool is_wanted(const struct bl_output_dir *dir, const char *path)
+/* The first `parts` parts of a glob, or of a path, and their length. */
+static size_t length_of_parts(const char *text, size_t parts)
 {
+	const char *p = text;
+
+	for (; *p; p++)
+		if (*p == '/' && !--parts)
+			break;
+	return (size_t)(p - text);
+}
+
+/* May a file below this directory match the glob? A "**" reaches anywhere. */
+static bool may_lead_to(const char *glob, const char *dir)
+{
+	const char *deep = strstr(glob, "**");
+	char head[1024];
+	size_t parts = 1, glob_parts = 0, len;
+
+	for (const char *p = dir; *p; p++)
+		parts += *p == '/';
+	for (const char *p = glob; *p; p++)
+		glob_parts += *p == '/';
+	len = length_of_parts(glob, parts);
+	if (deep && deep < glob + len)
+		return true;
+	if (glob_parts < parts || len >= sizeof(head))
+		return false;
+	memcpy(head, glob, len);
+	head[len] = '\0';
+	return bl_str_glob(head, dir);
+}
+
+/* Nobody means these by a "**": the store itself may lie in the one. */
+static bool is_ours_or_gits(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return !strcmp(name, ".git") || !strcmp(name, ".branchline");
+}
+
+struct wanted {
+	const struct bl_output_dir *dir;
+	const char *store; /* path of the store below dir, NULL: elsewhere */
+};
+
+static bool is_wanted(const void *arg, const char *path, bool is_dir)
+{
+	const struct wanted *wanted = arg;
+	const struct bl_output_dir *dir = wanted->dir;
+
+	if ((dir->skip && !strcmp(path, dir->skip)) ||
+	    (wanted->store && !strcmp(path, wanted->store)))
+		return false;
+	if (!dir->n_globs)
+		return true;
+	if (is_dir && is_ours_or_gits(path))
+		return false;
 	for (size_t i = 0; i < dir->n_globs; i++)
-		if (bl_str_glob(dir->globs[i], path))
+		if (is_dir ? may_lead_to(dir->globs[i], path) : bl_str_glob(dir->globs[i], path))
 			return true;
-	return !dir->n_globs;
+	return false;
 }
 
 static int stamp_of(int fd, struct bl_stamp *out, struct bl_err *err)
@@ -133,27 +189,36 @@ static int upload_node(struct job *job, const struct bl_output_dir *dir, const s
 	return bl_wrap(err, "output '%s'", tree->nodes[i].path);
 }
 
+/* Where a directory store lies below `dir`: it must not be put into itself. NULL: it does not. */
+static const char *store_below(const struct bl_store *store, const char *dir, char path[PATH_MAX])
+{
+	const char *uri = bl_store_uri(store);
+	char above[PATH_MAX];
+	size_t len;
+
+	if (bl_str_starts(uri, "file://"))
+		uri += strlen("file://");
+	if (!realpath(uri, path) || !realpath(dir, above))
+		return NULL;
+	len = strlen(above);
+	return bl_str_starts(path, above) && path[len] == '/' ? path + len + 1 : NULL;
+}
+
 static int upload_dir(struct job *job, const struct bl_output_dir *dir, struct bl_err *err)
 {
 	BL_AUTO(bl_tree) tree = BL_TREE;
+	char store[PATH_MAX];
+	struct wanted wanted = { dir, store_below(job->store, dir->dir, store) };
 
-	if (bl_tree_read(dir->dir, &tree, err)) {
+	if (bl_tree_read_some(dir->dir, is_wanted, &wanted, &tree, err)) {
 		if (err->code != BL_ENOENT)
 			return -1;
 		bl_err_clear(err);
 		return 0;
 	}
-	for (size_t i = 1; i < tree.n; i++) {
-		const struct bl_node *node = &tree.nodes[i];
-
-		if (dir->skip && !strcmp(node->path, dir->skip)) {
-			i = node->end - 1;
-			continue;
-		}
-		if (node->kind == BL_NODE_FILE && is_wanted(dir, node->path) &&
-		    upload_node(job, dir, &tree, i, err))
+	for (size_t i = 1; i < tree.n; i++)
+		if (tree.nodes[i].kind == BL_NODE_FILE && upload_node(job, dir, &tree, i, err))
 			return -1;
-	}
 	return 0;
 }
 

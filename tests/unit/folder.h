@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /*
- * A directory of a test's own below /tmp, made by the set-up of each test and removed
+ * A directory of a test's own below /dev/shm or /tmp, made by the set-up of each test and removed
  * after it, and the files that checkpoints are made of.
  */
 extern char folder[64]; /* its path */

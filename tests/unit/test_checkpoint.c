@@ -544,6 +544,58 @@ static void the_sequence_goes_on(void **state)
 	bl_snapshots_free(snapshots);
 }
 
+static void a_second_host_goes_on(void **state)
+{
+	struct bl_snapshots *snapshots = make_snapshots(1);
+	struct bl_snapshot_when when = usual();
+	struct bl_published out;
+
+	(void)state;
+	put_text("ckpt/model.h5", "by the last rule");
+	put_zip("ckpt/best.pt", 'b', 10);
+	when.ended = true;
+	assert_int_equal(take_when(snapshots, &when).files, 2);
+	bl_snapshots_free(snapshots);
+
+	snapshots = make_snapshots(1);
+	when.ended = false;
+	when.crashed = true; /* nobody knows when */
+	assert_false(take_when(snapshots, &when).published);
+	bl_snapshots_free(snapshots);
+
+	/* what cannot be trusted keeps the version that can */
+	rewrite_text("ckpt/model.h5", "torn");
+	put_zip("ckpt/new.pt", 'n', 10);
+	snapshots = make_snapshots(1);
+	out = take_when(snapshots, &when);
+	assert_int_equal(out.seq, 2);
+	assert_int_equal(out.files, 3);
+	assert_int_equal(out.new_files, 1);
+	assert_string_equal(key_in(out.manifest, "model.h5"),
+	                    "runs/" RUN "/checkpoints/001-000001/model.h5");
+	assert_string_equal(key_in(out.manifest, "best.pt"),
+	                    "runs/" RUN "/checkpoints/001-000001/best.pt");
+	bl_snapshots_free(snapshots);
+}
+
+static void a_second_host_trusts_bytes_not_times(void **state)
+{
+	struct bl_snapshots *snapshots = make_snapshots(1);
+	struct bl_published out;
+
+	(void)state;
+	put_zip("ckpt/last.pt", 'a', 100);
+	set_mtime_ms("ckpt/last.pt", 1700000000000);
+	assert_true(take(snapshots).published);
+	bl_snapshots_free(snapshots);
+	put_zip("ckpt/last.pt", 'b', 100);
+	set_mtime_ms("ckpt/last.pt", 1700000000000);
+	snapshots = make_snapshots(1);
+	out = take(snapshots);
+	assert_int_equal(out.new_files, 1);
+	bl_snapshots_free(snapshots);
+}
+
 static void a_damaged_checkpoint_gives_way_to_an_older_one(void **state)
 {
 	struct bl_snapshots *snapshots = make_snapshots(1);
@@ -889,38 +941,43 @@ static void a_full_store_leaves_no_manifest(void **state)
 /* Each pass is a process of its own, and so has a run and a directory of its own. */
 static int whole_life(struct bl_err *err)
 {
-	struct bl_snapshots *snapshots = NULL;
+	struct bl_snapshots *snapshots = NULL, *second = NULL;
 	BL_AUTO(bl_buf) said = BL_BUF(4096);
 	BL_AUTO(bl_manifest) manifest = BL_MANIFEST;
-	char run[BL_RUN_SIZE], back[32], key[BL_RUN_KEY_SIZE];
+	char name[17], run[BL_RUN_SIZE], back[32], key[BL_RUN_KEY_SIZE];
 	struct bl_snapshot_when when = usual();
 	struct bl_restored restored;
 	struct bl_published out;
 	unsigned removed;
 	int rc;
 
-	snprintf(run, sizeof(run), "run-%d", (int)getpid());
-	snprintf(back, sizeof(back), "back-%d", (int)getpid());
+	if (bl_str_random(name, sizeof(name) - 1, err))
+		return -1;
+	snprintf(run, sizeof(run), "run-%s", name);
+	snprintf(back, sizeof(back), "back-%s", name);
 	rc = bl_snapshots_new(run, 1, folder_path("ckpt"), &snapshots, err) ||
 	     bl_snapshots_take(snapshots, store, NULL, &when, &out, err) ||
 	     bl_checkpoint_newest(store, run, key, sizeof(key), err) ||
-	     bl_checkpoint_restore(store, NULL, run, NULL, folder_path(back), &restored,
-	                           &manifest, &said, err) ||
+	     bl_checkpoint_restore(store, NULL, run, NULL, folder_path(back), &restored, &manifest,
+	                           &said, err) ||
 	     bl_snapshots_adopt(snapshots, &manifest, err) ||
 	     bl_snapshots_take(snapshots, store, NULL, &when, &out, err) ||
+	     bl_snapshots_new(run, 1, folder_path("ckpt"), &second, err) ||
+	     bl_snapshots_take(second, store, NULL, &when, &out, err) ||
 	     bl_checkpoint_prune(store, run, 1, true, true, &removed, err);
 	if (!rc && !restored.found)
 		rc = bl_fail(err, BL_EBUG, "not found: %s", bl_buf_text(&said));
 	bl_snapshots_free(snapshots);
+	bl_snapshots_free(second);
 	return rc ? -1 : 0;
 }
 
 static void allocations_may_fail(void **state)
 {
 	(void)state;
-	put_trainer_checkpoint("ckpt", 1);
+	put_zip("ckpt/a.pt", 'a', 10);
 	put_text("ckpt/x.json", "{}");
-	make_link("ckpt/link", "checkpoint-1");
+	make_link("ckpt/link", "a.pt");
 	pass(60000);
 	each_allocation_fails(whole_life, 3000);
 }
@@ -945,6 +1002,8 @@ int main(void)
 		STORE_TEST(links_follow_their_targets),
 		STORE_TEST(names_that_no_store_holds_are_refused),
 		STORE_TEST(the_sequence_goes_on),
+		STORE_TEST(a_second_host_goes_on),
+		STORE_TEST(a_second_host_trusts_bytes_not_times),
 		STORE_TEST(a_damaged_checkpoint_gives_way_to_an_older_one),
 		STORE_TEST(nothing_that_verifies_is_a_fresh_start),
 		STORE_TEST(a_full_directory_is_not_restored_into),

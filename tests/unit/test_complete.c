@@ -362,6 +362,8 @@ static void the_last_rule(void **state)
 		{ "from the future after a crash",
 		  LOOK(.changed_at = 1001, .crashed = true, .crashed_at = 900, .unchanged_ms = 100),
 		  false },
+		{ "old, and it crashed nobody knows when",
+		  LOOK(.changed_at = 1, .crashed = true, .unchanged_ms = 100), false },
 		{ "from the future", LOOK(.changed_at = 2000), false },
 		{ "from the future, watched", LOOK(.changed_at = 2000, .unchanged_ms = 10), true },
 		{ "the clock stepped", { .quiet_ms = 10, .now = 1000, .changed_at = 1 }, false },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/data_parts.h"
 
+#include "base/str.h"
 #include "codec/json.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/folder.h"
@@ -454,16 +455,18 @@ static int whole_check(struct bl_err *err)
 	struct bl_data_found found;
 	enum bl_data_format format;
 	enum bl_data_depth depth;
+	char name[17];
 
-	bl_buf_addf(&into, "%s/root-%d", folder, (int)getpid());
+	if (bl_str_random(name, sizeof(name) - 1, err))
+		return -1;
+	bl_buf_addf(&into, "%s/root-%s", folder, name);
 	if (bl_buf_check(&into, "t", err) || bl_data_format_parse("jsonl", &format, err) ||
 	    bl_data_depth_parse("full", &depth, err) ||
 	    bl_data_check(&channel, NULL, NULL, &found, err) || bl_data_uri(&channel, &uri, err) ||
 	    bl_data_link(uri.data, into.data, err))
 		return -1;
-	channel.uri = "d/absent";
 	bl_buf_reset(&into);
-	bl_buf_addf(&into, "%s/one-%d", folder, (int)getpid());
+	bl_buf_addf(&into, "%s/one-%s", folder, name);
 	channel.uri = "d/a.jsonl";
 	return bl_buf_check(&into, "t", err) || bl_data_link_channel(&channel, into.data, err) ? -1
 	                                                                                       : 0;
