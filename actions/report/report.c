@@ -36,7 +36,7 @@ static const struct bl_option table[] = {
 static const struct bl_usage usage = {
 	.verb = "report",
 	.example = "branchline report latest\nbranchline report q7xk --baseline JOB@main -o "
-	           "report.html",
+		   "report.html",
 	.about =
 		"Shows what a run achieved: verdict, metrics beside the baseline and the previous\n"
 		"run, curves, what differs, and for a failure its cause and last log lines.",

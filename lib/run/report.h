@@ -160,7 +160,7 @@ const struct bl_row *bl_report_row(const struct bl_report *report, const char *n
 const struct bl_side *bl_report_reference(const struct bl_report *report); /* NULL: none */
 /* "▼ −0.042 better", in characters of our own only; nothing when there is nothing to say. */
 void bl_report_change(const struct bl_row *row, struct bl_buf *out);
-/* The last lines of a log, at most max_bytes; lines: how many. A longer line is cut at its start. */
+/* The last lines of a log, at most max_bytes; lines: how many. A longer one is cut at its start. */
 const char *bl_report_log_tail(const char *log, size_t max_bytes, size_t *lines);
 
 /*

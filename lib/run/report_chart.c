@@ -212,7 +212,7 @@ int bl_chart_decimals(double step)
 
 void bl_chart_sparkline(const struct bl_curve *curve, size_t n, struct bl_buf *buf)
 {
-	static const char *const blocks[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+	static const char blocks[] = "▁▂▃▄▅▆▇█"; /* three bytes each */
 	double grid[128];
 	struct bl_range values = { NAN, NAN };
 
@@ -229,7 +229,7 @@ void bl_chart_sparkline(const struct bl_curve *curve, size_t n, struct bl_buf *b
 		                       ? (grid[i] - values.low) / (values.high - values.low)
 		                       : 0.5;
 
-		bl_buf_adds(buf, blocks[share >= 0 ? (size_t)(share * 7 + 0.5) % 8 : 0]);
+		bl_buf_add(buf, blocks + 3 * (share >= 0 ? (size_t)(share * 7 + 0.5) % 8 : 0), 3);
 	}
 }
 

@@ -172,8 +172,7 @@ static void add_fault(const struct bl_report *report, struct bl_buf *out)
 	bl_buf_addf(out, "<section class=\"card %s\">",
 	            report->mood == BL_MOOD_BAD ? "fault" : "next");
 	if (report->cause[0])
-		bl_buf_addf(out, "<h2>What went wrong%s%s%s</h2>", *class ? " · <code>" : "", class,
-		            *class ? "</code>" : "");
+		bl_buf_addf(out, "<h2>What went wrong <code>%s</code></h2>", class);
 	if (report->cause[0]) {
 		bl_buf_adds(out, "<p class=\"mono\">");
 		bl_text_html(out, report->cause, 512);

@@ -29,10 +29,8 @@ static void add_value(double value, bool there, const char *class, struct bl_buf
 static void add_row(const struct bl_report *report, const struct bl_row *row, struct bl_buf *out)
 {
 	static const char *const goals[] = { [BL_GOAL_NONE] = "",
-		                             [BL_GOAL_MIN] =
-		                                     " <span title=\"lower is better\">↓</span>",
-		                             [BL_GOAL_MAX] =
-		                                     " <span title=\"higher is better\">↑</span>" };
+		                             [BL_GOAL_MIN] = " <b title=\"less is better\">↓</b>",
+		                             [BL_GOAL_MAX] = " <b title=\"more is better\">↑</b>" };
 	static const char *const pills[] = { [BL_CHANGE_NONE] = "",
 		                             [BL_CHANGE_SAME] = "pill",
 		                             [BL_CHANGE_BETTER] = "pill better",

@@ -220,6 +220,11 @@ static void add_axis(const struct screen *screen, struct bl_range steps, size_t 
 	bl_buf_addf(screen->out, "%s %s%s\n", unit, high.text, screen->paint->off);
 }
 
+static void add_swatch(const struct screen *screen, const char *colour)
+{
+	bl_buf_addf(screen->out, "   %s──%s ", colour, screen->paint->off);
+}
+
 static void add_chart(const struct screen *screen)
 {
 	const struct bl_report *report = screen->report;
@@ -247,10 +252,11 @@ static void add_chart(const struct screen *screen)
 		both[1] = NULL;
 	bl_buf_addf(screen->out, "\n  %s", screen->paint->bold);
 	bl_text_term(screen->out, report->primary, 60);
-	bl_buf_addf(screen->out, "%s   %s──%s this run", screen->paint->off, screen->paint->ours,
-	            screen->paint->off);
+	bl_buf_adds(screen->out, screen->paint->off);
+	add_swatch(screen, screen->paint->ours);
+	bl_buf_adds(screen->out, "this run");
 	if (both[1]) {
-		bl_buf_addf(screen->out, "   %s──%s ", screen->paint->other, screen->paint->off);
+		add_swatch(screen, screen->paint->other);
 		bl_text_term(screen->out,
 		             report->baseline.present ? report->baseline_name
 		                                      : report->previous_name,

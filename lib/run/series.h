@@ -29,7 +29,7 @@ struct bl_series {
 	size_t over_limit;             /* values left out beyond the limits below */
 };
 
-/* Bounds of one report: names beyond the first ones and points beyond the total are counted only. */
+/* Bounds of one report: names beyond the first, points beyond the total are counted only. */
 #define BL_CURVES_MAX 1024u
 #define BL_POINTS_MAX (8u << 20)
 

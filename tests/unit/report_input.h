@@ -14,7 +14,8 @@
  *           "params": {...}, "data": {...}, "settings": {...},
  *           "curves": [{"name", "from", "to", "points", "every", "attempt", "first"}],
  *           "lines": [records of the metrics stream]}
- * A curve falls (or rises) from `from` towards `to` as a/(1+x); its steps are first, first + every...
+ * A curve falls (or rises) from `from` towards `to` as a/(1+x); its steps are first,
+ * first + every, ...
  */
 void report_of(const char *json, size_t len, struct bl_report *out);
 

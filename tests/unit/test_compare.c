@@ -153,7 +153,7 @@ static void the_best_value_counts_where_asked(void **state)
 {
 	static const char text[] =
 		"{\"rules\":{\"value\":\"best\"},\"now\":{\"run\":\"b\",\"status\":\"success\","
-	        "\"lines\":["
+		"\"lines\":["
 		"{\"attempt\":1,\"step\":1,\"values\":{\"loss\":1,\"acc\":0.9,\"other\":5}},"
 		"{\"attempt\":1,\"step\":2,\"values\":{\"loss\":2,\"acc\":0.8,\"other\":6}}]}}";
 	struct bl_report report = report_from(text);
@@ -168,9 +168,9 @@ static void the_best_value_counts_where_asked(void **state)
 static void a_run_cut_short_is_not_called_worse(void **state)
 {
 	static const char text[] = "{\"now\":{\"run\":\"b\",\"status\":\"cancelled\",\"lines\":[{"
-	                           "\"attempt\":1,\"step\":1,"
+				   "\"attempt\":1,\"step\":1,"
 				   "\"values\":{\"loss\":3}}]},\"baseline\":{\"run\":\"a\","
-	                           "\"status\":\"success\",\"lines\":"
+				   "\"status\":\"success\",\"lines\":"
 				   "[{\"attempt\":1,\"step\":1,\"values\":{\"loss\":1}}]}}";
 	struct bl_report report = report_from(text);
 

@@ -345,7 +345,7 @@ static void no_input_breaks_a_report(void **state)
 	}
 }
 
-/* Rates of 1e-5, values of 1e12, a flat line, a step of 1e-9: charts or sparklines, never errors. */
+/* Rates of 1e-5, values of 1e12, flat lines, steps of 1e-9: charts or sparklines, never errors. */
 static void charts_take_any_scale(void **state)
 {
 	static const struct {

@@ -162,6 +162,28 @@ static void the_cut_of_the_bytes_does_not_matter(void **state)
 	}
 }
 
+static void a_gap_ends_a_torn_line(void **state)
+{
+	static const char head[] =
+		"{\"attempt\":1,\"step\":1,\"values\":{\"x\":1}}\n{\"attempt\":1,\"st",
+			  tail[] = "{\"attempt\":1,\"step\":2,\"values\":{\"x\":2}}\n";
+	struct bl_series_reader *reader = NULL;
+	struct bl_series series = { 0 };
+	struct bl_err err = { 0 };
+
+	(void)state;
+	must(bl_series_reader_new(&reader, &err), &err);
+	must(bl_series_feed(reader, head, strlen(head), &err), &err);
+	must(bl_series_gap(reader, &err), &err);
+	must(bl_series_gap(reader, &err), &err); /* twice is once */
+	must(bl_series_feed(reader, tail, strlen(tail), &err), &err);
+	must(bl_series_finish(reader, &series, &err), &err);
+	bl_series_reader_free(reader);
+	assert_points(&series, "x", "1:1 2:2");
+	assert_int_equal(series.bad_lines, 1);
+	bl_series_done(&series);
+}
+
 static void a_line_over_the_limit_is_one_bad_line(void **state)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(8u << 20);
@@ -270,6 +292,7 @@ int main(void)
 		cmocka_unit_test(not_a_number_is_a_result),
 		cmocka_unit_test(bad_lines_are_counted_and_cost_only_themselves),
 		cmocka_unit_test(the_cut_of_the_bytes_does_not_matter),
+		cmocka_unit_test(a_gap_ends_a_torn_line),
 		cmocka_unit_test(a_line_over_the_limit_is_one_bad_line),
 		cmocka_unit_test(names_beyond_the_limit_are_counted),
 		cmocka_unit_test_setup_teardown(chunks_of_a_store_are_one_stream, scratch_store,
