@@ -107,8 +107,8 @@ take_picture() {
 		browser=
 	done
 	[ -n "$browser" ] || { echo "no Chromium here: no $2"; return; }
-	alone=''
-	[ "$(id -u)" != 0 ] || alone='unshare --net'
+	alone='unshare --net'
+	$alone true 2>/dev/null || alone=''     # needs privileges
 	# shellcheck disable=SC2086 # two words or none
 	timeout 60 $alone "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars \
 		--user-data-dir="$demo/chromium" --window-size=1000,1560 --virtual-time-budget=3000 \
