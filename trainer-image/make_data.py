@@ -86,7 +86,7 @@ def signature(thing):
     """`(a, b=1)`, or None where it is unknown or differs between processes."""
     try:
         text = str(inspect.signature(thing))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, AttributeError):   # 3.13 fails on select.epoll
         return None
     return None if UNSTABLE.search(text) or len(text) > 200 else text
 

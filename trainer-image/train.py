@@ -224,15 +224,18 @@ def loss_of(logits, targets):
 
 @torch.no_grad()
 def answer(model, prompt, context, device, limit=160):
-    """A greedy reply to one question, at most limit bytes."""
+    """A reply to one question, at most limit bytes; the same model always says the same."""
     ids = [USER] + list(prompt.encode()) + [ASSISTANT]
     said = []
+    generator = torch.Generator().manual_seed(1)
     while len(said) < limit:
-        logits = model(torch.tensor([(ids + said)[-context:]], device=device))[0, -1]
-        best = int(logits.argmax())
-        if best == END:
+        logits = model(torch.tensor([(ids + said)[-context:]], device=device))[0, -1].cpu()
+        # Below 1, so that a young model's likely bytes prevail; not greedy, which goes in circles
+        likely = (logits.float() / 0.6).softmax(dim=0)
+        byte = int(torch.multinomial(likely, 1, generator=generator))
+        if byte == END:
             break
-        said.append(best)
+        said.append(byte)
     text = bytes(b for b in said if b < 256).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in text)
 
@@ -434,7 +437,7 @@ class Trainer:
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        self.losses.append(float(loss))
+        self.losses.append(float(loss.detach()))
         return float(norm), rate
 
     @torch.no_grad()
