@@ -28,9 +28,9 @@ static void add_value(double value, bool there, const char *class, struct bl_buf
 
 static void add_row(const struct bl_report *report, const struct bl_row *row, struct bl_buf *out)
 {
-	static const char *const goals[] = { [BL_GOAL_NONE] = "",
-		                             [BL_GOAL_MIN] = " <b title=\"less is better\">↓</b>",
-		                             [BL_GOAL_MAX] = " <b title=\"more is better\">↑</b>" };
+	static const char less[] = " <b title=\"less is better\">↓</b>";
+	static const char more[] = " <b title=\"more is better\">↑</b>";
+	const char *goal = row->goal == BL_GOAL_MIN ? less : row->goal == BL_GOAL_MAX ? more : "";
 	static const char *const pills[] = { [BL_CHANGE_NONE] = "",
 		                             [BL_CHANGE_SAME] = "pill",
 		                             [BL_CHANGE_BETTER] = "pill better",
@@ -40,7 +40,7 @@ static void add_row(const struct bl_report *report, const struct bl_row *row, st
 	bl_buf_addf(out, "<tr%s><th scope=\"row\">",
 	            strcmp(row->name, report->primary) ? "" : " class=\"first\"");
 	bl_text_html(out, row->name, 129);
-	bl_buf_addf(out, "%s</th><td class=\"trend\">", goals[row->goal]);
+	bl_buf_addf(out, "%s</th><td class=\"trend\">", goal);
 	bl_html_spark(bl_series_find(&report->now.series, row->name), out);
 	bl_buf_adds(out, "</td>");
 	if (report->baseline.present)

@@ -260,6 +260,8 @@ static void add_x_axis(const struct plot *plot)
 	for (size_t i = 0; i < n; i++) {
 		double x = x_share(plot, ticks[i]) * 100;
 
+		if (ticks[i] != floor(ticks[i])) /* there is no half step */
+			continue;
 		bl_buf_addf(
 			out,
 			"<text x=\"%.2f%%\" y=\"100%%\" dy=\"1.5em\" text-anchor=\"%s\">%s</text>",

@@ -16,7 +16,7 @@ struct bl_series_reader {
 	struct bl_curves curves;
 	struct bl_series series; /* what it says beside the curves */
 	double attempt;          /* of the last record; 0: none yet */
-	bool awaits_step;        /* a later attempt began, its first step is not known yet */
+	bool awaits_step;        /* a later attempt began, its first value is not there yet */
 	struct bl_buf line;      /* a line cut by the end of its bytes */
 	bool skipping;           /* the rest of a line over the limit */
 	struct bl_err err;       /* of on_member() */
@@ -118,10 +118,12 @@ static int resume(struct bl_series_reader *reader, struct bl_err *err)
 {
 	struct bl_series *series = &reader->series;
 
-	if (bl_curves_resume(&reader->curves, reader->step, err))
+	double at;
+
+	if (bl_curves_resume(&reader->curves, reader->step, &at, err))
 		return -1;
 	if (series->n_resumed < BL_COUNT(series->resumed_at))
-		series->resumed_at[series->n_resumed++] = reader->step;
+		series->resumed_at[series->n_resumed++] = at;
 	reader->awaits_step = false;
 	return 0;
 }
@@ -134,9 +136,9 @@ static int keep_record(struct bl_series_reader *reader, struct bl_err *err)
 		reader->awaits_step |= reader->attempt > 0;
 		reader->attempt = reader->number;
 	}
-	if (reader->awaits_step && !isnan(reader->step) && resume(reader, err))
+	if (reader->n_values && reader->awaits_step && !isnan(reader->step) && resume(reader, err))
 		return -1;
-	if (!isnan(reader->step) && !(curves->last_step >= reader->step))
+	if (reader->n_values && !isnan(reader->step) && !(curves->last_step >= reader->step))
 		curves->last_step = reader->step;
 	if (!isnan(reader->total))
 		reader->series.total_steps = reader->total;

@@ -22,7 +22,8 @@ struct bl_curve {
 struct bl_series {
 	struct bl_curve *curves; /* sorted by name */
 	size_t n;
-	double resumed_at[32]; /* steps at which attempts 2.. began */
+	double resumed_at
+		[32]; /* attempts 2..: newest step kept of the earlier ones, else their first */
 	size_t n_resumed;
 	double last_step, total_steps; /* NaN unknown */
 	size_t bad_lines;              /* lines that were no record: torn, or written by others */

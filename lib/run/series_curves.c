@@ -199,8 +199,10 @@ static int put_in_order(struct bl_curves *curves, struct bl_building *it, struct
 	return 0;
 }
 
-int bl_curves_resume(struct bl_curves *curves, double step, struct bl_err *err)
+int bl_curves_resume(struct bl_curves *curves, double step, double *resumed_at, struct bl_err *err)
 {
+	double newest = NAN;
+
 	for (size_t i = 0; i < curves->n; i++) {
 		struct bl_building *it = &curves->items[i];
 		struct bl_curve *curve = &it->curve;
@@ -212,7 +214,10 @@ int bl_curves_resume(struct bl_curves *curves, double step, struct bl_err *err)
 			curves->points--;
 		}
 		it->since = curve->n;
+		if (curve->has_steps && curve->n)
+			newest = fmax(newest, curve->step[curve->n - 1]);
 	}
+	*resumed_at = isnan(newest) ? step : newest;
 	curves->last_step = step;
 	return 0;
 }

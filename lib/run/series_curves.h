@@ -36,8 +36,13 @@ BL_MUST int bl_curves_index(struct bl_curves *curves, const char *name, size_t l
 BL_MUST int bl_curves_add(struct bl_curves *curves, size_t index, double step, double value,
                           int64_t at_ms, struct bl_err *err);
 
-/* A later attempt goes on at `step`: what an earlier one did from there on is void. */
-BL_MUST int bl_curves_resume(struct bl_curves *curves, double step, struct bl_err *err);
+/*
+ * A later attempt's first value is at `step`: what an earlier one did from there on is void.
+ * resumed_at: the newest step that is left, which is where it went on from as far as values tell;
+ * `step` when nothing is left.
+ */
+BL_MUST int bl_curves_resume(struct bl_curves *curves, double step, double *resumed_at,
+                             struct bl_err *err);
 
 /* Moves the curves that have points out, in order, sorted by name, extremes found. */
 BL_MUST int bl_curves_finish(struct bl_curves *curves, struct bl_series *out, struct bl_err *err);

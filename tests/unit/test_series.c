@@ -72,6 +72,7 @@ static const char resumed[] =
 	"{\"attempt\":1,\"step\":30,\"values\":{\"loss\":3,\"lost\":1}}\n"
 	"{\"attempt\":1,\"step\":40,\"values\":{\"loss\":2.5}}\n"
 	"{\"attempt\":2,\"values\":{\"samples\":7}}\n" /* no step yet: not where it began */
+	"{\"attempt\":2,\"step\":0,\"total_steps\":50,\"values\":{}}\n" /* no value: neither */
 	"{\"attempt\":2,\"step\":30,\"values\":{\"loss\":3.5}}\n"
 	"{\"attempt\":2,\"step\":50,\"values\":{\"loss\":2}}\n";
 
@@ -84,7 +85,7 @@ static void a_resume_voids_what_lay_beyond_it(void **state)
 	assert_points(&series, "eval", "10:9");
 	assert_points(&series, "lost", "");
 	assert_int_equal(series.n_resumed, 1);
-	assert_true(series.resumed_at[0] == 30 && series.last_step == 50);
+	assert_true(series.resumed_at[0] == 20 && series.last_step == 50);
 	bl_series_done(&series);
 }
 
