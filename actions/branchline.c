@@ -25,6 +25,7 @@ static const struct verb verbs[] = {
 	{ "pull", verb_pull, "fetch a run's outputs" },
 	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
 	{ "rm", verb_rm, "remove a run" },
+	{ "check-data", verb_check_data, "read the data as a run would, and count it" },
 	{ "config", verb_config, "the resolved configuration, and where each value came from" },
 };
 
