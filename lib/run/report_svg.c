@@ -251,7 +251,7 @@ static void add_x_axis(const struct plot *plot)
 {
 	struct bl_buf *out = plot->charts->page;
 	double ticks[TICKS];
-	size_t n = bl_chart_ticks(plot->steps, plot->chart->wide ? 7 : 4, ticks, TICKS);
+	size_t n = bl_chart_ticks(plot->steps, plot->chart->wide ? 5 : 4, ticks, TICKS);
 
 	bl_buf_addf(out,
 	            "<line class=\"grid\" x1=\"0\" x2=\"100%%\" y1=\"100%%\" y2=\"100%%\"/>"
