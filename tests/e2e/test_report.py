@@ -45,16 +45,22 @@ class Page(html.parser.HTMLParser):
             self.text.append(data)
 
 
+def ids(project):
+    return {p.parent.name for p in project.store.glob("runs/*/run.json")}
+
+
 @pytest.fixture(scope="module")
 def runs(branchline, tmp_path_factory):
     """A clean first run on main, then one on a branch with another step time."""
     project = Project(branchline, tmp_path_factory.mktemp("report") / "project")
     project.call("local")
+    (first,) = ids(project)
     project.git("checkout", "-q", "-b", "faster")
     (project.path / "new.txt").write_text("new\n")
     project.commit("a file more")
     project.call("local", "--param", "step_ms=4")
-    return project, sorted(p.parent.name for p in project.store.glob("runs/*/run.json"))
+    (second,) = ids(project) - {first}  # of one second: their names need not be in order
+    return project, (first, second)
 
 
 @pytest.mark.sample
