@@ -57,6 +57,15 @@ void host_event(struct host *host, enum host_event ev);
 /* Carries a step's act out; may raise further events. */
 void host_act(struct host *host, enum host_act act);
 
+/* Parts of acts that replies and timers need too. */
+#define HOST_SNAPSHOT_MS 2000
+void host_send_bulk(struct host *host, const struct ship_request *request);
+void host_send_control(struct host *host, enum ship_op op);
+void host_send_last_snapshot(struct host *host);
+void host_fail(struct host *host, enum bl_class class, const struct bl_err *err);
+double host_primary_value(const struct host *host); /* NaN unknown */
+struct engine_spec host_engine_spec(const struct host *host, const char *const *env);
+
 /* Asks for a stop; the first reason stands, a second wish kills. */
 void host_stop(struct host *host, const char *reason);
 

@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_MS 1000
-#define SNAPSHOT_MS 2000
 #define STRAYS_MS 10000 /* exec's own time for what it left behind, and some */
 #define FINAL_MARGIN_MS 60000
 #define END_MS 30000 /* to write the last words */
 
 #define ENV_MAX 12
 
-static void send_bulk(struct host *host, const struct ship_request *request)
+void host_send_bulk(struct host *host, const struct ship_request *request)
 {
 	struct bl_err err = { 0 };
 
@@ -24,7 +22,7 @@ static void send_bulk(struct host *host, const struct ship_request *request)
 		host_lane_lost(host, SHIP_BULK, &err);
 }
 
-static void fail_result(struct host *host, enum bl_class class, const struct bl_err *err)
+void host_fail(struct host *host, enum bl_class class, const struct bl_err *err)
 {
 	host->result.status = BL_STATUS_FAILURE;
 	host->result.class = class;
@@ -69,7 +67,7 @@ static void build_env(const struct host *host, struct run_env *env)
 	env->list[env->n] = NULL;
 }
 
-static struct engine_spec spec_of(const struct host *host, const char *const *env)
+struct engine_spec host_engine_spec(const struct host *host, const char *const *env)
 {
 	return (struct engine_spec){ .root = host->claim.root, .env = env };
 }
@@ -84,31 +82,31 @@ static int64_t deadline_ms(const struct host *host)
 static void start(struct host *host)
 {
 	static struct run_env env;
-	struct engine_spec spec = spec_of(host, env.list);
+	struct engine_spec spec = host_engine_spec(host, env.list);
 	struct ship_request started = { .op = SHIP_STARTED };
 	int64_t now = bl_mono_ms();
 
 	build_env(host, &env);
 	BL_FAILPOINT("host.exec.before");
 	if (host->engine.ops->start(&host->engine, &spec, &host->failure)) {
-		fail_result(host, BL_CLASS_INTERNAL, &host->failure);
+		host_fail(host, BL_CLASS_INTERNAL, &host->failure);
 		host_event(host, HEV_FAILED);
 		return;
 	}
 	BL_FAILPOINT("host.exec.after");
 	host->stop_at = now + host->claim.budget_left_ms;
 	host->deadline_at = now + deadline_ms(host);
-	host->snapshot_at = now + SNAPSHOT_MS;
+	host->snapshot_at = now + HOST_SNAPSHOT_MS;
 	host->progress_at = now;
 	started.pid = host->engine.child.pid;
 	started.deadline_ms = bl_wall_ms() + deadline_ms(host);
 	host_event(host, HEV_DONE);
-	send_bulk(host, &started);
+	host_send_bulk(host, &started);
 }
 
 static void stop_training(struct host *host, bool now)
 {
-	struct engine_spec spec = spec_of(host, NULL);
+	struct engine_spec spec = host_engine_spec(host, NULL);
 	struct bl_err err = { 0 };
 	int rc;
 
@@ -127,7 +125,7 @@ static void stop_training(struct host *host, bool now)
 
 static void collect(struct host *host)
 {
-	struct engine_spec spec = spec_of(host, NULL);
+	struct engine_spec spec = host_engine_spec(host, NULL);
 	struct bl_err err = { 0 };
 
 	host->stop_at = host->snapshot_at = 0;
@@ -141,7 +139,7 @@ static void collect(struct host *host)
 		          (long long)host->record.dropped_bytes);
 }
 
-static double primary_value(const struct host *host)
+double host_primary_value(const struct host *host)
 {
 	for (size_t i = 0; i < host->latest.n; i++)
 		if (!strcmp(host->latest.values[i].name, host->claim.primary))
@@ -149,7 +147,7 @@ static double primary_value(const struct host *host)
 	return NAN;
 }
 
-static void send_final_snapshot(struct host *host)
+void host_send_last_snapshot(struct host *host)
 {
 	struct ship_request request = { .op = SHIP_SNAPSHOT };
 	bool crashed = !host->record.present || host->engine.we_killed || host->record.signal > 0;
@@ -160,9 +158,9 @@ static void send_final_snapshot(struct host *host)
 		.crashed = crashed,
 		.crashed_wall_ms = bl_wall_ms(),
 		.step = host->latest.step,
-		.primary_value = primary_value(host),
+		.primary_value = host_primary_value(host),
 	};
-	send_bulk(host, &request);
+	host_send_bulk(host, &request);
 }
 
 static void flush(struct host *host)
@@ -173,7 +171,7 @@ static void flush(struct host *host)
 	/* the lane may be busy with a snapshot: the last one follows it */
 	host->want_final = host->bulk.busy;
 	if (!host->want_final)
-		send_final_snapshot(host);
+		host_send_last_snapshot(host);
 }
 
 static void upload(struct host *host)
@@ -182,7 +180,7 @@ static void upload(struct host *host)
 
 	host->over_at = bl_mono_ms() + host->claim.flush_reserve_ms;
 	BL_FAILPOINT("host.outputs.before");
-	send_bulk(host, &request);
+	host_send_bulk(host, &request);
 }
 
 static void fill_tick(struct host *host, struct ship_request *request)
@@ -197,7 +195,7 @@ static void fill_tick(struct host *host, struct ship_request *request)
 	request->tick.manifest_step = host->published_step;
 }
 
-static void send_control(struct host *host, enum ship_op op)
+void host_send_control(struct host *host, enum ship_op op)
 {
 	struct ship_request request = { .op = op };
 	struct bl_err err = { 0 };
@@ -213,7 +211,7 @@ static void drain(struct host *host)
 	host->tick_at = 0;
 	host->over_at = bl_mono_ms() + host->claim.flush_reserve_ms;
 	if (!host->control.busy)
-		send_control(host, SHIP_DRAIN);
+		host_send_control(host, SHIP_DRAIN);
 }
 
 static void end(struct host *host)
@@ -241,7 +239,7 @@ static void end(struct host *host)
 		kill(host->bulk.child.pid, SIGKILL);
 		host->bulk.busy = false;
 	}
-	send_bulk(host, &request);
+	host_send_bulk(host, &request);
 }
 
 void host_act(struct host *host, enum host_act act)
@@ -255,7 +253,7 @@ void host_act(struct host *host, enum host_act act)
 	case HACT_QUIT:
 		break;
 	case HACT_RESTORE:
-		send_bulk(host, &restore);
+		host_send_bulk(host, &restore);
 		break;
 	case HACT_START:
 		start(host);
@@ -278,267 +276,5 @@ void host_act(struct host *host, enum host_act act)
 	case HACT_END:
 		end(host);
 		break;
-	}
-}
-
-static void on_claimed(struct host *host, const struct ship_reply *reply)
-{
-	struct bl_err err = { 0 };
-
-	host->claim = reply->claimed;
-	host->bulk.attempt = host->claim.attempt;
-	if (host->claim.ended_survivors)
-		host_note(host, "info", "ended %u processes that the attempt before left running",
-		          host->claim.ended_survivors);
-	BL_FAILPOINT("host.claimed");
-	if (lane_open(&host->control, SHIP_CONTROL, &host->place, host->claim.attempt, &err)) {
-		host_lane_lost(host, SHIP_CONTROL, &err);
-		return;
-	}
-	host->tick_at = bl_mono_ms();
-	host_event(host, HEV_DONE);
-}
-
-static void on_restored(struct host *host, const struct ship_reply *reply)
-{
-	const struct bl_restored *restored = &reply->restore.restored;
-
-	if (*reply->restore.said)
-		host_note(host, "warn", "%s", reply->restore.said);
-	if (restored->found) {
-		snprintf(host->resume_from, sizeof(host->resume_from), "%s",
-		         host->claim.checkpoint_dir);
-		host->published_step = restored->step;
-		if (isnan(restored->step))
-			host_note(host, "info", "restored %zu files from %s", restored->files,
-			          restored->manifest);
-		else
-			host_note(host, "info", "restored step %.0f from %s", restored->step,
-			          restored->manifest);
-	} else if (host->claim.attempt > 1 && *host->claim.checkpoint_dir) {
-		host_note(host, "warn", "no checkpoint to restore: attempt %u starts afresh",
-		          host->claim.attempt);
-	}
-	host_event(host, HEV_DONE);
-}
-
-static void on_snapshot(struct host *host, const struct ship_reply *reply)
-{
-	if (reply->err.code && !host->snapshot_failed)
-		host_note(host, "warn", "%s", reply->err.text);
-	host->snapshot_failed = reply->err.code != BL_OK;
-	if (*reply->published.lost)
-		host_note(host, "warn",
-		          "checkpoint '%s' changed while it was read, three times: write it to "
-		          "another name, then rename",
-		          reply->published.lost);
-	if (reply->published.published) {
-		host->published = reply->published;
-		host->published_at_wall_ms = bl_wall_ms();
-		host->published_step = host->latest.step;
-		host->beat = true;
-		host_say_checkpoint(host);
-	}
-	if (host->state != HOST_FLUSHING)
-		return;
-	if (host->want_final) {
-		send_final_snapshot(host);
-		return;
-	}
-	/* finished work that could not be kept is no success */
-	if (reply->err.code && host->result.status == BL_STATUS_SUCCESS)
-		fail_result(host, BL_CLASS_STORAGE, &reply->err);
-	host_event(host, reply->err.code ? HEV_FAILED : HEV_DONE);
-}
-
-static void on_outputs(struct host *host, const struct ship_reply *reply)
-{
-	if (!reply->err.code) {
-		host->outputs = reply->outputs;
-		host_event(host, HEV_DONE);
-		return;
-	}
-	host_note(host, "warn", "%s", reply->err.text);
-	if (host->result.status == BL_STATUS_SUCCESS)
-		fail_result(host, BL_CLASS_STORAGE, &reply->err);
-	host_event(host, HEV_FAILED);
-}
-
-static void on_end(struct host *host, const struct ship_reply *reply)
-{
-	if (reply->err.code)
-		host->failure = reply->err;
-	host->settled = reply->end.settled;
-	host->fenced |= reply->end.fenced;
-	host->outcome = reply->end.outcome;
-	host_event(host, reply->err.code ? HEV_FAILED : HEV_DONE);
-}
-
-void host_bulk_reply(struct host *host, const struct ship_reply *reply)
-{
-	switch (reply->op) {
-	case SHIP_CLAIM:
-		if (!reply->err.code) {
-			on_claimed(host, reply);
-			return;
-		}
-		host->failure = reply->err;
-		host_event(host, HEV_FAILED);
-		return;
-	case SHIP_RESTORE:
-		if (!reply->err.code) {
-			on_restored(host, reply);
-			return;
-		}
-		fail_result(host, BL_CLASS_STORAGE, &reply->err);
-		host_event(host, HEV_FAILED);
-		return;
-	case SHIP_STARTED:
-		if (reply->err.code)
-			host_note(host, "warn", "%s", reply->err.text);
-		if (host->want_final)
-			send_final_snapshot(host);
-		return;
-	case SHIP_SNAPSHOT:
-		on_snapshot(host, reply);
-		return;
-	case SHIP_OUTPUTS:
-		on_outputs(host, reply);
-		return;
-	case SHIP_END:
-		on_end(host, reply);
-		return;
-	case SHIP_TICK:
-	case SHIP_DRAIN:
-		return; /* never on this lane */
-	}
-}
-
-static void watch_nan(struct host *host)
-{
-	if (!*host->latest.bad_name || host->nan_said)
-		return;
-	host->nan_said = true;
-	host_note(host, "warn", "%s is not a number at step %.0f", host->latest.bad_name,
-	          host->latest.bad_step);
-	if (host->claim.stop_on_nan && host->state == HOST_RUNNING)
-		host_stop(host, "nan");
-}
-
-/* Neither a step nor a byte of output: something hangs. */
-static void watch_stall(struct host *host, int64_t now)
-{
-	bool moved =
-		host->latest.step != host->stall_step || host->log_bytes != host->stall_log_bytes;
-
-	if (isnan(host->latest.step) && isnan(host->stall_step))
-		moved = host->log_bytes != host->stall_log_bytes;
-	if (moved || host->state != HOST_RUNNING) {
-		host->stall_step = host->latest.step;
-		host->stall_log_bytes = host->log_bytes;
-		host->progress_at = now;
-		host->stall_said = false;
-		return;
-	}
-	if (!host->claim.stall_ms || host->stall_said ||
-	    now - host->progress_at < host->claim.stall_ms)
-		return;
-	host->stall_said = true;
-	host_note(host, "warn", "no step and no output for %lld min",
-	          (long long)(host->claim.stall_ms / 60000));
-	if (host->claim.stop_on_stall)
-		host_stop(host, "stall");
-}
-
-void host_control_reply(struct host *host, const struct ship_reply *reply)
-{
-	double step = host->latest.step;
-
-	if (reply->err.code && !host->tick_failed)
-		host_note(host, "warn", "%s", reply->err.text);
-	host->tick_failed = reply->err.code != BL_OK;
-	if (reply->op == SHIP_TICK || !reply->err.code) {
-		host->latest = reply->tick.latest;
-		host->log_bytes = reply->tick.log_bytes;
-	}
-	if (reply->tick.fenced) {
-		host->fenced = true;
-		host_event(host, HEV_FENCED);
-		return;
-	}
-	if (host->latest.step != step && !isnan(host->latest.step))
-		host_say_step(host);
-	watch_nan(host);
-	watch_stall(host, bl_mono_ms());
-	if (*reply->tick.stop_reason && !*host->stop_reason)
-		host_stop(host, reply->tick.stop_reason);
-	if (host->state != HOST_DRAINING)
-		return;
-	if (reply->op == SHIP_TICK) /* the drain waited for the lane */
-		send_control(host, SHIP_DRAIN);
-	else
-		host_event(host, reply->err.code ? HEV_FAILED : HEV_DONE);
-}
-
-void host_lane_lost(struct host *host, enum ship_lane which, const struct bl_err *err)
-{
-	if (which == SHIP_CONTROL) {
-		/* no heartbeats, no log: training goes on, and the end says so */
-		host_note(host, "warn", "the log and heartbeats are not stored any more: %s",
-		          err->text);
-		lane_close(&host->control);
-		host->tick_at = 0;
-		host_event(host, HEV_FAILED);
-		return;
-	}
-	if (!host->failure.code)
-		host->failure = *err;
-	lane_close(&host->bulk);
-	/* without it nothing can be kept or ended: leave the run to be resumed */
-	if (host->engine.child.pid) {
-		struct engine_spec spec = spec_of(host, NULL);
-		struct bl_err ignored = { 0 };
-
-		if (host->engine.ops->kill(&host->engine, &spec, "interrupted", &ignored))
-			bl_err_clear(&ignored);
-		kill(host->engine.child.pid, SIGKILL);
-	}
-	host->state = HOST_DONE;
-}
-
-static void send_snapshot(struct host *host, int64_t now)
-{
-	struct ship_request request = { .op = SHIP_SNAPSHOT };
-
-	host->snapshot_at = now + SNAPSHOT_MS;
-	if (host->bulk.busy || host->state != HOST_RUNNING)
-		return;
-	request.when = (struct bl_snapshot_when){ .step = host->latest.step,
-		                                  .primary_value = primary_value(host) };
-	send_bulk(host, &request);
-}
-
-void host_timers(struct host *host, int64_t now)
-{
-	if (host->tick_at && now >= host->tick_at) {
-		host->tick_at = now + TICK_MS;
-		if (!host->control.busy && host->state != HOST_DRAINING)
-			send_control(host, SHIP_TICK);
-	}
-	if (host->snapshot_at && now >= host->snapshot_at)
-		send_snapshot(host, now);
-	if (host->stop_at && now >= host->stop_at) {
-		host->stop_at = 0;
-		host_stop(host, "timeout");
-	}
-	if (host->over_at && now >= host->over_at) {
-		host->over_at = 0;
-		host_event(host, HEV_OVER);
-	}
-	if (host->deadline_at && now >= host->deadline_at && host->state < HOST_ENDING) {
-		/* D: whatever is still under way ends here */
-		host->deadline_at = 0;
-		host->state = HOST_ENDING;
-		host_act(host, HACT_END);
 	}
 }
