@@ -306,15 +306,16 @@ def test_the_working_directory_is_ours_unless_told(ex, tmp_path):
 
 # --- Signals ----------------------------------------------------------------------------------
 
+# not signal.pause(): a signal just before it would be slept through
 SAVES_ON_TERM = """
-    import os, signal, sys
+    import os, signal, sys, time
     def stop(*_):
         print("saving", flush=True)
         sys.exit({code})
     signal.signal(signal.SIGTERM, stop)
     print("ready", flush=True)
     while True:
-        signal.pause()
+        time.sleep(0.01)
     """
 
 
@@ -350,7 +351,7 @@ def test_a_command_that_ignores_the_stop_is_killed_after_its_grace(ex, wrap):
         signal.signal(signal.SIGTERM, lambda *_: print("no", flush=True))
         print("ready", flush=True)
         while True:
-            signal.pause()
+            time.sleep(0.01)
         """), wrap=wrap)
     wait_for_text(ex.records / "log", "ready")
     os.kill(exec_pid(process, wrap), signal.SIGTERM)
@@ -373,11 +374,11 @@ def test_quit_kills_at_once(ex, wrap):
                                     signal.SIGWINCH, signal.SIGRTMIN + 3])
 def test_other_signals_are_passed_on(ex, wrap, signum):
     process = ex.start("--", *python(f"""
-        import signal, sys
+        import signal, sys, time
         signal.signal({int(signum)}, lambda n, _: sys.exit(50))
         print("ready", flush=True)
         while True:
-            signal.pause()
+            time.sleep(0.01)
         """), wrap=wrap)
     wait_for_text(ex.records / "log", "ready")
     os.kill(exec_pid(process, wrap), signum)
@@ -387,12 +388,12 @@ def test_other_signals_are_passed_on(ex, wrap, signum):
 
 def test_nohup_is_respected(ex):
     process = ex.start("--", *python("""
-        import signal, sys
+        import signal, sys, time
         signal.signal(signal.SIGHUP, lambda n, _: sys.exit(50))
         signal.signal(signal.SIGUSR1, lambda n, _: sys.exit(51))
         print("ready", flush=True)
         while True:
-            signal.pause()
+            time.sleep(0.01)
         """), wrap=["env", "--ignore-signal=HUP"])
     wait_for_text(ex.records / "log", "ready")
     process.send_signal(signal.SIGHUP)
@@ -410,7 +411,7 @@ WORKERS = """
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
             while True:
-                signal.pause()
+                time.sleep(0.01)
         workers.append(pid)
     def stop(*_):
         for pid in workers:
@@ -423,7 +424,7 @@ WORKERS = """
     signal.signal(signal.SIGTERM, stop)
     print("ready", flush=True)
     while True:
-        signal.pause()
+        time.sleep(0.01)
     """
 
 
@@ -454,7 +455,7 @@ def stop(*_):
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
 print("ready", flush=True)
-while True: signal.pause()
+while True: time.sleep(0.01)
 '; true""")
     process = ex.start("train")
     wait_for_text(ex.records / "log", "ready")
