@@ -77,6 +77,8 @@ void exec_loop(struct exec_run *run);
 /* Also before the spawn: what was signalled meanwhile. */
 void exec_read_signals(struct exec_run *run);
 void exec_step_on(struct exec_run *run, enum exec_event ev);
+/* Takes the status of all who have ended. */
+void exec_reap(struct exec_run *run);
 /* Lets observe see what is in the ring. */
 void exec_wake(struct exec_run *run);
 

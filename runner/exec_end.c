@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,13 +75,20 @@ static void fill_rest(struct exec_run *run)
 /* Waits until observe has drained the ring and judged, for a bounded time. */
 static void await_observe(struct exec_run *run)
 {
-	struct pollfd ended = { .fd = run->observe.pidfd, .events = POLLIN };
+	struct pollfd signals = { .fd = run->signal_fd, .events = POLLIN };
+	int64_t deadline = bl_mono_ms() + EXEC_OBSERVE_MS, now = 0;
+	struct signalfd_siginfo ignored[8];
 
-	if (run->observe.pid <= 0 || run->observe_reaped)
+	if (run->observe.pid <= 0)
 		return;
-	if (poll(&ended, 1, EXEC_OBSERVE_MS) != 1)
-		kill(run->observe.pid, SIGKILL);
+	while (exec_reap(run), !run->observe_reaped && (now = bl_mono_ms()) < deadline) {
+		(void)poll(&signals, 1, (int)(deadline - now));
+		(void)!read(run->signal_fd, ignored, sizeof(ignored)); /* all but its end is late */
+	}
+	if (run->observe_reaped)
+		return;
 	/* SIGKILL ends it but for a disk that hangs, and then exit.json hangs as well */
+	kill(run->observe.pid, SIGKILL);
 	while (waitpid(run->observe.pid, &run->observe_status, 0) < 0 && errno == EINTR)
 		;
 	run->observe_reaped = true;

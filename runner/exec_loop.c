@@ -64,7 +64,7 @@ void exec_step_on(struct exec_run *run, enum exec_event ev)
 		exec_kill_all(run);
 }
 
-static void reap(struct exec_run *run)
+void exec_reap(struct exec_run *run)
 {
 	int status;
 	pid_t pid;
@@ -101,7 +101,7 @@ void exec_read_signals(struct exec_run *run)
 		}
 	}
 	/* who ended before the stop was not stopped */
-	reap(run);
+	exec_reap(run);
 	if (has_command_ended(run))
 		exec_step_on(run, EV_COMMAND_EXIT);
 	if (stop)
@@ -160,7 +160,7 @@ static void check_all_gone(struct exec_run *run)
 {
 	if (run->state != EXEC_LEAVING && run->state != EXEC_KILLING)
 		return;
-	reap(run);
+	exec_reap(run);
 	if (run->pipe_fd < 0 && has_command_ended(run) && !exec_has_strays(run))
 		exec_step_on(run, EV_ALL_GONE);
 }

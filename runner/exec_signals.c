@@ -50,6 +50,14 @@ static bool is_listed(pid_t pid, const pid_t *list, size_t n)
 	return false;
 }
 
+/* By number where a sandbox refuses pidfds. */
+static int signal_one(int pidfd, pid_t pid, int signum)
+{
+	if (pidfd < 0)
+		return kill(pid, signum);
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, 0);
+}
+
 /*
  * Sends signum to each child that the shell has now, and keeps their pidfds when told to.
  * A number is safe once its pidfd is open and the shell still lists it. Returns how many.
@@ -68,11 +76,11 @@ static size_t signal_shell_children(struct exec_run *run, int signum, bool keep)
 	if (n_again > CHILDREN_MAX)
 		n_again = CHILDREN_MAX;
 	for (size_t i = 0; i < n; i++) {
-		if (pidfds[i] >= 0 && is_listed(first[i], again, n_again) &&
-		    !syscall(SYS_pidfd_send_signal, pidfds[i], signum, NULL, 0)) {
-			syscall(SYS_pidfd_send_signal, pidfds[i], SIGCONT, NULL, 0);
+		if (is_listed(first[i], again, n_again) && !signal_one(pidfds[i], first[i], signum)) {
+			if (signum == SIGTERM)
+				signal_one(pidfds[i], first[i], SIGCONT);
 			sent++;
-			if (keep && run->n_termed < EXEC_TERMED_MAX)
+			if (keep && pidfds[i] >= 0 && run->n_termed < EXEC_TERMED_MAX)
 				run->termed[run->n_termed++] = bl_fd_take(&pidfds[i]);
 		}
 		bl_fd_done(&pidfds[i]);

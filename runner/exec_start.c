@@ -104,6 +104,7 @@ static int spawn_observe(struct exec_run *run, int null_fd, int wake_end, struct
 		.envp = env,
 		.dir_fd = -1,
 		.own_group = true, /* a terminal's Ctrl-C is not for it */
+		.no_pidfd = true,
 		.fds = fds,
 		.n_fds = run->record_dir >= 0 ? 5 : 4,
 	};
@@ -203,6 +204,7 @@ int exec_start_command(struct exec_run *run, struct bl_err *err)
 		.envp = run->env.vars,
 		.search = true,
 		.own_group = true,
+		.no_pidfd = true,
 		.dir_fd = workdir,
 		.fds = fds,
 		.n_fds = from_tty && null_fd >= 0 ? 3 : 2,

@@ -56,6 +56,7 @@ uint64_t bl_proc_start_ticks(int64_t pid);
  *   fds           n_fds pairs {ours, its}: dup'ed in the child, not close-on-exec; at most
  *                 BL_SPAWN_FDS_MAX, in any order and overlap
  *   own_group     its own process group
+ *   no_pidfd      the caller reaps by SIGCHLD: works where a sandbox refuses pidfd_open too
  *   parent_signal PR_SET_PDEATHSIG, 0: none
  * Signal mask and dispositions are those of a fresh process. PATH is envp's when given. A file
  * without a #! line is not handed to a shell: 126.
@@ -64,7 +65,7 @@ struct bl_spawn {
 	const char *file;
 	char *const *argv;
 	char *const *envp;
-	bool search, own_group;
+	bool search, own_group, no_pidfd;
 	int dir_fd;
 	int (*fds)[2];
 	size_t n_fds;
@@ -73,7 +74,7 @@ struct bl_spawn {
 
 struct bl_child {
 	pid_t pid;
-	int pidfd; /* close it */
+	int pidfd; /* close it; -1: not wanted */
 };
 
 #define BL_SPAWN_FDS_MAX 16
@@ -91,8 +92,8 @@ size_t bl_proc_children(pid_t pid, pid_t *out, size_t n);
 /*
  * Ends every process of this uid whose environment holds name=value for all
  * pairs (NULL-terminated "NAME=VALUE", at most 8), and what descends from such a process (some
- * overwrite their environment with a title): SIGSTOP then SIGKILL by pidfd, until a pass finds none
- * or the deadline has passed (BL_ETIMEOUT). Never ourselves, nor a process that we descend from.
+ * overwrite their environment with a title): SIGSTOP then SIGKILL by pidfd (by number where a
+ * sandbox refuses those), until a pass finds none or the deadline has passed (BL_ETIMEOUT). Never ourselves, nor a process that we descend from.
  * killed: how many. No pairs: none.
  */
 BL_MUST int bl_proc_end_all(const char *const *pairs, int64_t deadline_mono_ms, unsigned *killed,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "base/proc_stat.h"
@@ -32,6 +33,10 @@ struct hunt {
 
 static int pidfd_open_(pid_t pid)
 {
+	if (BL_FAULT("proc.pidfd.missing")) {
+		errno = ENOSYS;
+		return -1;
+	}
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
@@ -144,9 +149,11 @@ static void hunt_one(void *arg, pid_t pid)
 		return;
 	/* Held before it is judged: while pidfd answers, the number was not given to another. */
 	BL_FD pidfd = pidfd_open_(pid);
-	if (pidfd < 0 || !is_wanted(hunt, pid) || !bl_proc_stat_of(pid, &now) || now.is_zombie)
+	if (pidfd < 0 && errno == ESRCH)
 		return;
-	if (pidfd_signal(pidfd, hunt->signum))
+	if (!is_wanted(hunt, pid) || !bl_proc_stat_of(pid, &now) || now.is_zombie)
+		return;
+	if (pidfd >= 0 ? pidfd_signal(pidfd, hunt->signum) : kill(pid, hunt->signum))
 		return; /* gone, or (EPERM) another user's by now */
 	hunt->found++;
 	count_once(hunt, pid);

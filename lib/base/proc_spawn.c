@@ -155,6 +155,11 @@ static int fail_exec(const struct plan *plan, const struct complaint *complaint,
 	if (complaint->errnum == ENOEXEC)
 		return bl_next(err, "begin the script with a line such as #!/bin/sh, or give a list "
 		                    "that starts with its interpreter");
+	if (complaint->errnum == E2BIG)
+		return bl_next(err, "shorten its arguments and environment: one text may have "
+		                    "128 KiB");
+	if (complaint->errnum != EACCES && !missing)
+		return -1;
 	if (!missing)
 		return bl_next(err, "make it executable (chmod +x), or give a list that starts "
 		                    "with its interpreter");
@@ -205,7 +210,7 @@ static int start(struct plan *plan, int from_child, int *to_parent, struct bl_ch
 {
 	struct complaint complaint;
 	pid_t pid;
-	int pidfd;
+	int pidfd = -1;
 
 	plan->complaint_fd = *to_parent;
 	pid = fork_into(plan);
@@ -216,8 +221,9 @@ static int start(struct plan *plan, int from_child, int *to_parent, struct bl_ch
 		end_and_reap(pid);
 		return fail_exec(plan, &complaint, exec_status, err);
 	}
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
-	if (pidfd < 0) {
+	if (!plan->how->no_pidfd)
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
+	if (pidfd < 0 && !plan->how->no_pidfd) {
 		bl_fail_errno(err, errno, "pidfd_open");
 		end_and_reap(pid);
 		return bl_next(err, "Linux 5.3 or newer is needed");

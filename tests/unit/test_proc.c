@@ -320,7 +320,7 @@ static void await_lines(int out, int n)
 	"setsid sh -c 'trap \"\" TERM; echo; sleep 60; true' &"                                    \
 	"env -i sh -c 'echo; sleep 60; true' & (setsid sh -c 'echo; exec sleep 60' &); echo; wait"
 
-static void everything_of_a_run_is_ended(void **state)
+static void end_a_family(void)
 {
 	char *mine[] = { S("PATH=/usr/bin:/bin"), S("BL_T_RUN=r1"), S("BL_T_TRY=2"), NULL };
 	char *other[] = { S("PATH=/usr/bin:/bin"), S("BL_T_RUN=r1"), S("BL_T_TRY=23"), NULL };
@@ -329,7 +329,6 @@ static void everything_of_a_run_is_ended(void **state)
 	unsigned killed = 0;
 	int out, spared_out;
 
-	(void)state;
 	struct bl_child child = start(FAMILY, mine, &out);
 	struct bl_child spared = start("echo; sleep 60", other, &spared_out);
 	await_lines(out, 4);
@@ -342,6 +341,15 @@ static void everything_of_a_run_is_ended(void **state)
 	kill(-spared.pid, SIGKILL);
 	wait_for(&spared);
 	close(spared_out);
+}
+
+static void everything_of_a_run_is_ended(void **state)
+{
+	(void)state;
+	end_a_family();
+	setenv("BRANCHLINE_FAILPOINT", "proc.pidfd.missing=EIO", 1); /* and in a strict sandbox */
+	end_a_family();
+	unsetenv("BRANCHLINE_FAILPOINT");
 }
 
 static void ourselves_and_our_ancestors_are_never_ended(void **state)
