@@ -192,7 +192,8 @@ static int add_launcher(struct command *made, const struct command_plan *plan, s
 		return 0;
 	bool torchrun = plan->launcher == LAUNCH_TORCHRUN;
 	snprintf(processes, sizeof(processes), "%s=%" PRId64,
-	         torchrun ? "--nproc-per-node" : "--num_processes", plan->gpus > 1 ? plan->gpus : 1);
+	         torchrun ? "--nproc-per-node" : "--num_processes",
+	         plan->gpus > 1 ? plan->gpus : 1);
 	if (torchrun)
 		return add(made, "torchrun", err) || add(made, "--standalone", err) ||
 		                       add(made, processes, err) || add(made, "--no-python", err)
@@ -271,8 +272,8 @@ static int word_index(const char *what, const char *word, const char *const *wor
 			return 0;
 		}
 	}
-	return bl_fail(err, BL_EINPUT, "%s: '%.32s' is none of %s, %s, %s%s%s", what, word, words[0],
-	               words[1], words[2], n > 3 ? ", " : "", n > 3 ? words[3] : "");
+	return bl_fail(err, BL_EINPUT, "%s: '%.32s' is none of %s, %s, %s%s%s", what, word,
+	               words[0], words[1], words[2], n > 3 ? ", " : "", n > 3 ? words[3] : "");
 }
 
 int command_style_parse(const char *word, enum command_style *out, struct bl_err *err)

@@ -23,20 +23,21 @@ extern char **environ;
 #define RESOURCES_PATH "input/config/resourceconfig.json"
 
 static const char help[] =
-        "branchline-runner exec -- python3 train.py --lr 0.001\n"
-        "branchline-runner exec train\n"
-        "\n"
-        "Runs the training command: passes signals, reaps its orphans, captures its output, and\n"
-        "writes how it ended to ROOT/output/branchline/exit.json.\n"
-        "\n"
-        "  -- COMMAND...  this command\n"
-        "  train          the one of ROOT/input/config/branchline.json, else of\n"
-        "                 /opt/branchline/exec.json (also without an argument)\n"
-        "\n"
-        "BRANCHLINE_ROOT names ROOT (default /opt/ml). TERM and INT stop the command within its\n"
-        "grace, QUIT kills it at once, other signals are passed on.\n"
-        "Exit: the command's code, 128+N when signal N ended it, 126 not executable, 127 not found,\n"
-        "2 bad configuration.\n";
+	"branchline-runner exec -- python3 train.py --lr 0.001\n"
+	"branchline-runner exec train\n"
+	"\n"
+	"Runs the training command: passes signals, reaps its orphans, captures its output, and\n"
+	"writes how it ended to ROOT/output/branchline/exit.json.\n"
+	"\n"
+	"  -- COMMAND...  this command\n"
+	"  train          the one of ROOT/input/config/branchline.json, else of\n"
+	"                 /opt/branchline/exec.json (also without an argument)\n"
+	"\n"
+	"BRANCHLINE_ROOT names ROOT (default /opt/ml). TERM and INT stop the command within its\n"
+	"grace, QUIT kills it at once, other signals are passed on.\n"
+	"Exit: the command's code, 128+N when signal N ended it, 126 not executable, 127 not "
+        "found,\n"
+	"2 bad configuration.\n";
 
 void exec_run_done(struct exec_run *run)
 {
@@ -60,16 +61,19 @@ void exec_run_done(struct exec_run *run)
 static int open_root(struct exec_run *run, struct bl_err *err)
 {
 	static const char *const stale[] = { "exit.json", "verdict.json", "error.json" };
-	const char *named = getenv("BRANCHLINE_ROOT"), *root = named && *named ? named : DEFAULT_ROOT;
+	const char *named = getenv("BRANCHLINE_ROOT"),
+		   *root = named && *named ? named : DEFAULT_ROOT;
 
 	if (root[0] != '/' || strlen(root) >= sizeof(run->root))
-		return bl_fail(err, BL_EINPUT, "BRANCHLINE_ROOT '%.64s' is not an absolute path", root);
+		return bl_fail(err, BL_EINPUT, "BRANCHLINE_ROOT '%.64s' is not an absolute path",
+		               root);
 	snprintf(run->root, sizeof(run->root), "%s", root);
 	if (root != named && access(root, F_OK))
 		return 0;
 	if (bl_fs_make_dir(root, &run->root_fd, err) ||
 	    bl_fs_make_dir_beneath(run->root_fd, "output/branchline", &run->record_dir, err))
-		return bl_next(err, "make %s writable, or name another tree in BRANCHLINE_ROOT", root);
+		return bl_next(err, "make %s writable, or name another tree in BRANCHLINE_ROOT",
+		               root);
 	for (size_t i = 0; i < BL_COUNT(stale); i++)
 		unlinkat(run->record_dir, stale[i], 0);
 	return 0;
@@ -128,7 +132,8 @@ static int take_channel(void *arg, int dir, const char *name, unsigned char type
 /* Absence is fine: a tree need not have data. */
 static int list_channels(const struct exec_run *run, struct channels *channels, struct bl_err *err)
 {
-	if (run->root_fd < 0 || !bl_fs_list(run->root_fd, "input/data", take_channel, channels, err))
+	if (run->root_fd < 0 ||
+	    !bl_fs_list(run->root_fd, "input/data", take_channel, channels, err))
 		return 0;
 	if (err->code != BL_ENOENT)
 		return -1;

@@ -46,7 +46,7 @@ struct exec_run {
 	/* kept by exec_loop() */
 	enum exec_state state;
 	bool reaped, observe_reaped;
-	int status, observe_status; /* as waitpid() gave them */
+	int status, observe_status;  /* as waitpid() gave them */
 	int termed[EXEC_TERMED_MAX]; /* pidfds of a shell's children that were sent TERM */
 	size_t n_termed;
 	int64_t deadline_mono_ms, grow_mono_ms;

@@ -15,11 +15,12 @@
  * All but schema may be left out. max_log_bytes 0 is the default.
  */
 struct exec_config {
-	struct bl_value *doc;             /* owned; NULL: no file */
-	struct bl_value *hyperparameters; /* owned; SageMaker's when the file has none; NULL: none */
-	const struct bl_value *command;   /* doc's; NULL: none */
-	const struct bl_value *env;       /* doc's map of variables; NULL: none */
-	const char *workdir;              /* doc's; NULL: none */
+	struct bl_value *doc; /* owned; NULL: no file */
+	struct bl_value
+		*hyperparameters;       /* owned; SageMaker's when the file has none; NULL: none */
+	const struct bl_value *command; /* doc's; NULL: none */
+	const struct bl_value *env;     /* doc's map of variables; NULL: none */
+	const char *workdir;            /* doc's; NULL: none */
 	enum command_style style;
 	enum command_launcher launcher;
 	int64_t gpus, grace_ms, max_log_bytes;
@@ -28,7 +29,7 @@ struct exec_config {
 
 #define EXEC_CONFIG                                                                                \
 	((struct exec_config){                                                                     \
-	        .grace_ms = 100000, .max_log_bytes = (int64_t)2 << 30, .gpus = 0, .echo = true })
+		.grace_ms = 100000, .max_log_bytes = (int64_t)2 << 30, .gpus = 0, .echo = true })
 
 void exec_config_done(struct exec_config *config);
 

@@ -265,7 +265,8 @@ static int set_configured(struct build *b, struct bl_err *err)
 		struct bl_json json = BL_JSON(&text);
 
 		if (!one->key[0] || strchr(one->key, '='))
-			return bl_fail(err, BL_EINPUT, "env: '%s' cannot name a variable", one->key);
+			return bl_fail(err, BL_EINPUT, "env: '%s' cannot name a variable",
+			               one->key);
 		if (one->type == BL_LIST || one->type == BL_MAP)
 			return bl_fail(err, BL_EINPUT, "env.%s must be a text", one->key);
 		if (!strcmp(one->key, EXEC_MARK_NAME))

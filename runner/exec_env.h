@@ -10,14 +10,14 @@
  * RANK, WORLD_SIZE, MASTER_* and TORCHELASTIC_RUN_ID are never added: only a launcher sets them.
  */
 struct exec_env_facts {
-	const char *root;                       /* "/opt/ml" */
-	const char *const *channels;            /* names, sorted */
+	const char *root;            /* "/opt/ml" */
+	const char *const *channels; /* names, sorted */
 	size_t n_channels;
 	const struct bl_value *hyperparameters; /* map, or NULL */
 	const struct bl_value *env;             /* map of texts to set over ours, or NULL */
 	const struct bl_value *resources;       /* SageMaker's resourceconfig.json, or NULL */
 	int64_t gpus, cpus;
-	bool has_code; /* root/code is there */
+	bool has_code;    /* root/code is there */
 	const char *mark; /* BRANCHLINE_EXEC_ID: finds the command's processes again */
 };
 

@@ -18,8 +18,8 @@
 
 void exec_wake(struct exec_run *run)
 {
-	if (run->wake_fd >= 0 && ring_wants_wake(&run->ring) &&
-	    write(run->wake_fd, "", 1) < 0 && errno == EPIPE)
+	if (run->wake_fd >= 0 && ring_wants_wake(&run->ring) && write(run->wake_fd, "", 1) < 0 &&
+	    errno == EPIPE)
 		bl_fd_done(&run->wake_fd);
 }
 

@@ -41,13 +41,15 @@ static bool has_word(const char *list, size_t len, const char *word)
 static bool group_of(const char *cgroup, const char *controller, char *path, size_t size)
 {
 	for (const char *line = cgroup; *line;) {
-		const char *names = strchr(line, ':'), *group = names ? strchr(names + 1, ':') : NULL;
+		const char *names = strchr(line, ':'),
+			   *group = names ? strchr(names + 1, ':') : NULL;
 		size_t len = strcspn(line, "\n");
 
 		if (group && group < line + len) {
 			size_t n_names = (size_t)(group - names - 1);
 			size_t n = (size_t)(line + len - group - 1);
-			bool hit = *controller ? has_word(names + 1, n_names, controller) : !n_names;
+			bool hit =
+				*controller ? has_word(names + 1, n_names, controller) : !n_names;
 
 			if (hit && n < size) {
 				memcpy(path, group + 1, n);
@@ -66,7 +68,8 @@ static void unescape(const char *from, size_t len, char *to, size_t size)
 	size_t n = 0;
 
 	for (size_t i = 0; i < len && n + 1 < size; i++) {
-		if (from[i] == '\\' && i + 3 < len + 1 && from[i + 1] >= '0' && from[i + 1] <= '3') {
+		if (from[i] == '\\' && i + 3 < len + 1 && from[i + 1] >= '0' &&
+		    from[i + 1] <= '3') {
 			to[n++] = (char)((from[i + 1] - '0') * 64 + (from[i + 2] - '0') * 8 +
 			                 (from[i + 3] - '0'));
 			i += 3;

@@ -22,7 +22,8 @@ static void read_stop_reason(struct exec_run *run)
 	size_t n = 0;
 
 	if (run->record_dir >= 0)
-		fd = openat(run->record_dir, "stop", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		fd = openat(run->record_dir, "stop",
+		            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
 		while (islower((unsigned char)text[n]) || text[n] == '_')
 			n++;
@@ -76,7 +77,8 @@ static size_t signal_shell_children(struct exec_run *run, int signum, bool keep)
 	if (n_again > CHILDREN_MAX)
 		n_again = CHILDREN_MAX;
 	for (size_t i = 0; i < n; i++) {
-		if (is_listed(first[i], again, n_again) && !signal_one(pidfds[i], first[i], signum)) {
+		if (is_listed(first[i], again, n_again) &&
+		    !signal_one(pidfds[i], first[i], signum)) {
 			if (signum == SIGTERM)
 				signal_one(pidfds[i], first[i], SIGCONT);
 			sent++;

@@ -21,7 +21,7 @@
 /* Those of a fault of our own are not taken: a blocked one would end us all the same. */
 static bool is_taken(int signum)
 {
-	static const int not_taken[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
+	static const int not_taken[] = { SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,
 		                         SIGSYS,  SIGABRT, SIGPIPE, SIGKILL, SIGSTOP };
 
 	for (size_t i = 0; i < BL_COUNT(not_taken); i++)

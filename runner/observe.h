@@ -22,9 +22,9 @@
 struct observe_log {
 	int fd; /* -1: no file */
 	uint64_t max, size;
-	uint64_t over;    /* bytes beyond max */
+	uint64_t over;      /* bytes beyond max */
 	uint64_t unwritten; /* bytes since writing began to fail */
-	uint64_t *lost;   /* in all, for exit.json */
+	uint64_t *lost;     /* in all, for exit.json */
 	int errnum;
 	bool at_line_start, over_said;
 };

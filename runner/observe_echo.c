@@ -18,13 +18,13 @@ void observe_echo_init(struct observe_echo *echo, int fd, bool in_actions)
 	struct bl_err no_random = { 0 };
 	struct stat st;
 
-	*echo = (struct observe_echo){
-		.fd = fd, .at_line_start = true, .pending = BL_BUF(OBSERVE_ECHO_MAX)
-	};
+	*echo = (struct observe_echo){ .fd = fd,
+		                       .at_line_start = true,
+		                       .pending = BL_BUF(OBSERVE_ECHO_MAX) };
 	if (fd < 0)
 		return;
-	echo->never_waits = !fstat(fd, &st) &&
-	                    (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(fd)));
+	echo->never_waits =
+		!fstat(fd, &st) && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(fd)));
 	if (!in_actions)
 		return;
 	if (bl_str_random(echo->token, TOKEN_LENGTH, &no_random)) {
@@ -39,7 +39,8 @@ static bool is_ready(const struct observe_echo *echo, int wait_ms)
 {
 	struct pollfd to = { .fd = echo->fd, .events = POLLOUT };
 
-	return echo->never_waits || (poll(&to, 1, wait_ms) == 1 && to.revents & (POLLOUT | POLLERR));
+	return echo->never_waits ||
+	       (poll(&to, 1, wait_ms) == 1 && to.revents & (POLLOUT | POLLERR));
 }
 
 static bool write_some(struct observe_echo *echo, int wait_ms)

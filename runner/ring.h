@@ -23,7 +23,8 @@
 #define RING_GROW_BYTES ((size_t)1 << 20)
 
 struct ring_shared {
-	_Atomic uint64_t reserved; /* writer: bytes below reserved - RING_BYTES may be overwritten */
+	_Atomic uint64_t
+		reserved; /* writer: bytes below reserved - RING_BYTES may be overwritten */
 	_Atomic uint64_t written;
 	_Atomic uint64_t taken;   /* reader: all below was kept or counted as dropped */
 	_Atomic uint64_t dropped; /* reader: bytes it never saw */

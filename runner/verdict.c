@@ -220,8 +220,8 @@ static bool judge_elastic(const struct verdict_evidence *evidence, struct verdic
 	BL_VALUE doc = NULL;
 	const char *text;
 
-	if (!evidence->elastic || bl_json_parse(evidence->elastic, evidence->elastic_len,
-	                                        "error.json", &doc, &none))
+	if (!evidence->elastic ||
+	    bl_json_parse(evidence->elastic, evidence->elastic_len, "error.json", &doc, &none))
 		return false;
 	const struct bl_value *message = bl_value_get(doc, "message");
 	if (message && message->type == BL_MAP)

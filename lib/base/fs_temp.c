@@ -118,8 +118,8 @@ static int publish_once(struct bl_fs_temp *temp)
 		return 0;
 #ifdef SYS_renameat2
 	if (errno == EPERM || errno == ENOTSUP || errno == ENOSYS) {
-		if (syscall(SYS_renameat2, temp->dir_fd, temp->name, temp->dir_fd,
-		            temp->final_name, RENAME_NOREPLACE_))
+		if (syscall(SYS_renameat2, temp->dir_fd, temp->name, temp->dir_fd, temp->final_name,
+		            RENAME_NOREPLACE_))
 			return -1;
 		temp->name[0] = '\0';
 		return 0;

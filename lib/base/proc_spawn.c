@@ -153,8 +153,9 @@ static int fail_exec(const struct plan *plan, const struct complaint *complaint,
 	*exec_status = missing ? 127 : 126;
 	bl_fail_errno(err, complaint->errnum, "execute '%s'", file);
 	if (complaint->errnum == ENOEXEC)
-		return bl_next(err, "begin the script with a line such as #!/bin/sh, or give a list "
-		                    "that starts with its interpreter");
+		return bl_next(err,
+		               "begin the script with a line such as #!/bin/sh, or give a list "
+		               "that starts with its interpreter");
 	if (complaint->errnum == E2BIG)
 		return bl_next(err, "shorten its arguments and environment: one text may have "
 		                    "128 KiB");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/failpoint.h"
 #include "base/err.h"
+#include "base/failpoint.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -37,9 +37,12 @@ static void a_name_is_matched_whole(void **state)
 		const char *armed;
 		int errnum;
 	} table[] = {
-		{ "test.fault=ENOSPC", ENOSPC }, { "test.fault=EIO", EIO },
-		{ "test.fault.x=EIO", 0 },       { "test.faul=EIO", 0 },
-		{ "a=EIO,test.fault=EIO", EIO }, { "test.fault", 0 },
+		{ "test.fault=ENOSPC", ENOSPC },
+		{ "test.fault=EIO", EIO },
+		{ "test.fault.x=EIO", 0 },
+		{ "test.faul=EIO", 0 },
+		{ "a=EIO,test.fault=EIO", EIO },
+		{ "test.fault", 0 },
 		{ "", 0 },
 	};
 

@@ -78,8 +78,8 @@ static size_t count_entries(const char *path)
 static void escapes_are_refused(void **state)
 {
 	static const char *const paths[] = {
-		"../x", "a/../../x", "/etc/passwd", "..", "a/..", "out/passwd", "in/f", "a/../a/f",
-		"leaf",
+		"../x",       "a/../../x", "/etc/passwd", "..",   "a/..",
+		"out/passwd", "in/f",      "a/../a/f",    "leaf",
 	};
 
 	(void)state;
@@ -94,8 +94,8 @@ static void escapes_are_refused(void **state)
 			struct bl_err err = { 0 };
 			int fd = -7;
 
-			assert_int_equal(
-			        bl_fs_open_beneath(dir, paths[i], O_RDONLY, 0, &fd, &err), -1);
+			assert_int_equal(bl_fs_open_beneath(dir, paths[i], O_RDONLY, 0, &fd, &err),
+			                 -1);
 			if (err.code != BL_EDENIED)
 				fail_msg("'%s': code %d: %s", paths[i], err.code, err.text);
 			assert_int_equal(fd, -7);
@@ -115,7 +115,7 @@ static void an_opened_file_is_close_on_exec(void **state)
 		if (walk)
 			setenv("BRANCHLINE_FAILPOINT", "fs.openat2.missing=EIO", 1);
 		assert_int_equal(
-		        bl_fs_open_beneath(dir, "new", O_WRONLY | O_CREAT, 0600, &fd, &err), 0);
+			bl_fs_open_beneath(dir, "new", O_WRONLY | O_CREAT, 0600, &fd, &err), 0);
 		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 		unsetenv("BRANCHLINE_FAILPOINT");
 	}

@@ -55,7 +55,7 @@ static void take(void *arg, const char *line, size_t len)
 static void lines_are_the_same_however_they_are_cut(void **state)
 {
 	static const char input[] = "one\r\n\rtwo\r 92%|##| 5/6\r   {'loss': 3.04}\n\n"
-	                            "\x1b[31mred\x1b[0m\nin\xffvalid\nlast";
+				    "\x1b[31mred\x1b[0m\nin\xffvalid\nlast";
 	static const char expect[] = "one|two| 92%|##| 5/6|   {'loss': 3.04}|red|in\xffvalid|last|";
 	struct observe_lines *lines = calloc(1, sizeof(*lines));
 
@@ -140,8 +140,8 @@ static void the_tail_keeps_the_last_bytes(void **state)
 
 			observe_tail_add(tail, all + at, part);
 			const char *last = observe_tail_last(tail, &len);
-			size_t have = at + part, want = have < OBSERVE_TAIL_MAX ? have
-			                                                        : OBSERVE_TAIL_MAX;
+			size_t have = at + part,
+			       want = have < OBSERVE_TAIL_MAX ? have : OBSERVE_TAIL_MAX;
 			assert_int_equal(len, want);
 			assert_memory_equal(last, all + have - want, want);
 		}

@@ -35,12 +35,13 @@ static void only_proof_makes_an_owner_dead(void **state)
 		const char *machine, *boot;
 		uint64_t pidns, ticks;
 		enum bl_liveness judged;
-	} table[] = { /* the owner has machine m, boot b, namespace 7, ticks 100 */
-		{ "m", "b", 7, 100, BL_ALIVE },   { "m", "b", 7, 0, BL_DEAD },
-		{ "m", "b", 7, 101, BL_DEAD },    { "m", "b", 8, 100, BL_UNKNOWN },
-		{ "m", "b", 8, 0, BL_UNKNOWN },   { "m", "B", 7, 100, BL_DEAD },
-		{ "m", "B", 8, 0, BL_DEAD },      { "M", "B", 7, 100, BL_UNKNOWN },
-		{ "", "B", 7, 0, BL_UNKNOWN },    { "", "b", 7, 0, BL_DEAD },
+	} table[] = {
+		/* the owner has machine m, boot b, namespace 7, ticks 100 */
+		{ "m", "b", 7, 100, BL_ALIVE }, { "m", "b", 7, 0, BL_DEAD },
+		{ "m", "b", 7, 101, BL_DEAD },  { "m", "b", 8, 100, BL_UNKNOWN },
+		{ "m", "b", 8, 0, BL_UNKNOWN }, { "m", "B", 7, 100, BL_DEAD },
+		{ "m", "B", 8, 0, BL_DEAD },    { "M", "B", 7, 100, BL_UNKNOWN },
+		{ "", "B", 7, 0, BL_UNKNOWN },  { "", "b", 7, 0, BL_DEAD },
 		{ "m", "", 7, 0, BL_UNKNOWN },
 	};
 
@@ -68,8 +69,15 @@ static struct bl_child start(const char *script, char *const *envp, int *out)
 	pair[0][0] = ends[1];
 	pair[0][1] = 1;
 	struct bl_spawn how = {
-		.file = "sh", .argv = argv, .envp = envp, .search = true, .own_group = true,
-		.dir_fd = -1, .fds = pair, .n_fds = 1, .parent_signal = SIGKILL,
+		.file = "sh",
+		.argv = argv,
+		.envp = envp,
+		.search = true,
+		.own_group = true,
+		.dir_fd = -1,
+		.fds = pair,
+		.n_fds = 1,
+		.parent_signal = SIGKILL,
 	};
 	if (bl_proc_spawn(&how, &child, &status, &err))
 		fail_msg("%s", err.text);
@@ -209,8 +217,9 @@ static void overlapping_descriptors_find_their_places(void **state)
 	assert_int_equal(dup3(b[1], 21, O_CLOEXEC), 21);
 	/* 21 -> 20 -> 3 and 20 -> 21 -> 4: each own number is another's target */
 	int fds[][2] = { { 20, 3 }, { 21, 4 }, { 20, 21 }, { 21, 20 } };
-	struct bl_spawn how = { .file = "/bin/sh", .argv = argv, .dir_fd = -1, .fds = fds,
-		                .n_fds = BL_COUNT(fds) };
+	struct bl_spawn how = {
+		.file = "/bin/sh", .argv = argv, .dir_fd = -1, .fds = fds, .n_fds = BL_COUNT(fds)
+	};
 	assert_int_equal(bl_proc_spawn(&how, &child, &status, &err), 0);
 	close(a[1]);
 	close(b[1]);
@@ -236,8 +245,13 @@ static void the_path_and_directory_given_are_used(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	pair[0][0] = ends[1];
 	pair[0][1] = 1;
-	struct bl_spawn how = { .file = "pwd", .argv = argv, .envp = env, .search = true,
-		                .dir_fd = dir, .fds = pair, .n_fds = 1 };
+	struct bl_spawn how = { .file = "pwd",
+		                .argv = argv,
+		                .envp = env,
+		                .search = true,
+		                .dir_fd = dir,
+		                .fds = pair,
+		                .n_fds = 1 };
 	assert_int_equal(bl_proc_spawn(&how, &child, &status, &err), 0);
 	close(ends[1]);
 	close(dir);
@@ -360,7 +374,7 @@ static void ourselves_and_our_ancestors_are_never_ended(void **state)
 	(void)state;
 	if (!parent) { /* parent and child both carry the mark: execve puts it into /proc */
 		char *argv[] = { S("sh"), S("-c"), S("\"$1\" end-all BL_T_SELF=1; exit $?"),
-			         S("sh"), NULL, NULL };
+			         S("sh"), NULL,    NULL };
 		char exe[256];
 		char *envp[] = { S("BL_T_SELF=1"), S("PATH=/usr/bin:/bin"), NULL };
 		ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -389,9 +403,9 @@ static void offspring_is_ended_also_without_the_mark(void **state)
 	struct bl_child kept = start("echo; sleep 60", bare, &kept_out);
 	await_lines(out, 4);
 	await_lines(kept_out, 1);
-	assert_int_equal(bl_proc_end_offspring(pairs, kept.pid, bl_mono_ms() + PATIENCE_MS, &killed,
-	                                       &err),
-	                 0);
+	assert_int_equal(
+		bl_proc_end_offspring(pairs, kept.pid, bl_mono_ms() + PATIENCE_MS, &killed, &err),
+		0);
 	assert_all_gone(out);
 	assert_true(WIFSIGNALED(wait_for(&child)));
 	assert_true(bl_proc_start_ticks(kept.pid) > 0);

@@ -50,7 +50,8 @@ static const struct story {
 	{ TRACE "OSError: [Errno 28] No space left on device: 'c.pt'\n", NULL, NULL, CODE(1),
 	  "storage", "traceback", "OSError: [Errno 28] No space left on device: 'c.pt'" },
 	{ TRACE "RuntimeError: CUDA error: uncorrectable ECC error encountered\n", NULL, NULL,
-	  CODE(1), "gpu", "traceback", "RuntimeError: CUDA error: uncorrectable ECC error encountered" },
+	  CODE(1), "gpu", "traceback",
+	  "RuntimeError: CUDA error: uncorrectable ECC error encountered" },
 	{ TRACE, NULL, NULL, CODE(1), "user_exit", "", "" }, /* cut before the exception */
 	{ TRACE "\x1b[31mValueError\x1b[0m: a\x07 b\xff\n", NULL, NULL, CODE(1), "user_exit",
 	  "traceback", "ValueError: a  b\xef\xbf\xbd" },
@@ -76,13 +77,15 @@ static const struct story {
 	  CODE(1), "cuda_oom", "cuda_oom", "OutOfMemoryError: CUDA out of memory. x" },
 	{ TRACE "ValueError: v\n", "{\"message\":", NULL, CODE(1), "user_exit", "traceback",
 	  "ValueError: v" },
-	{ TRACE "ValueError: v\n", "[1]", NULL, CODE(1), "user_exit", "traceback", "ValueError: v" },
+	{ TRACE "ValueError: v\n", "[1]", NULL, CODE(1), "user_exit", "traceback",
+	  "ValueError: v" },
 	/* SageMaker's failure file */
 	{ "x\n", NULL, "  the disk is missing\nsecond line\n", CODE(1), "user_exit", "failure_file",
 	  "the disk is missing second line" },
 	{ "x\n", NULL, TRACE "ValueError: deep\n", CODE(1), "user_exit", "failure_file",
 	  "ValueError: deep" },
-	{ TRACE "ValueError: v\n", NULL, " \n", CODE(1), "user_exit", "traceback", "ValueError: v" },
+	{ TRACE "ValueError: v\n", NULL, " \n", CODE(1), "user_exit", "traceback",
+	  "ValueError: v" },
 };
 
 static void each_story_has_its_verdict(void **state)
