@@ -33,7 +33,7 @@ struct command {
 	bool is_shell; /* argv[0] is /bin/sh -c: TERM goes to its children too */
 };
 
-/* BL_EINPUT: an empty command, a launcher with a text, hyperparameters that a text does not take. */
+/* BL_EINPUT: an empty command, a launcher with a text, hyperparameters that a text ignores. */
 BL_MUST int command_build(const struct command_plan *plan, struct command *out, struct bl_err *err);
 
 /* From arguments as given: copied. argc at least 1. */

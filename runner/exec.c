@@ -36,7 +36,7 @@ static const char help[] =
 	"BRANCHLINE_ROOT names ROOT (default /opt/ml). TERM and INT stop the command within its\n"
 	"grace, QUIT kills it at once, other signals are passed on.\n"
 	"Exit: the command's code, 128+N when signal N ended it, 126 not executable, 127 not "
-        "found,\n"
+	"found,\n"
 	"2 bad configuration.\n";
 
 void exec_run_done(struct exec_run *run)
@@ -57,7 +57,7 @@ void exec_run_done(struct exec_run *run)
 	bl_fd_done(&run->pipe_fd);
 }
 
-/* The tree of design 4.5. Without BRANCHLINE_ROOT and /opt/ml there is none, and no record is due. */
+/* The tree of design 4.5. Without BRANCHLINE_ROOT and /opt/ml there is none, and no record. */
 static int open_root(struct exec_run *run, struct bl_err *err)
 {
 	static const char *const stale[] = { "exit.json", "verdict.json", "error.json" };

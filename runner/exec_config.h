@@ -9,8 +9,8 @@
  * /opt/branchline/exec.json (in the image):
  *
  *   {"schema":1,"command":["python","train.py"],"hyperparameters":{"lr":0.1},
- *    "hyperparameters_as":"flags","env":{"A":"b"},"launcher":"none","workdir":"/opt/ml/code","gpus":1,
- *    "grace_ms":100000,"max_log_bytes":2147483648,"echo":true}
+ *    "hyperparameters_as":"flags","env":{"A":"b"},"launcher":"none",
+ *    "workdir":"/opt/ml/code","gpus":1,"grace_ms":100000,"max_log_bytes":2147483648,"echo":true}
  *
  * All but schema may be left out. max_log_bytes 0 is the default.
  */

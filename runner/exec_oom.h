@@ -18,8 +18,8 @@ bool oom_path(const char *cgroup, const char *mountinfo, char *path, size_t size
 int64_t oom_count(const char *text);
 
 /*
- * Holds the counter open: afterwards a look allocates nothing. Without a group's file it is the whole
- * machine's (/proc/vmstat); without that, fd stays -1 and every look says 0.
+ * Holds the counter open: afterwards a look allocates nothing. Without a group's file it is the
+ * whole machine's (/proc/vmstat); without that, fd stays -1 and every look says 0.
  */
 struct oom_watch {
 	int fd;

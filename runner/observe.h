@@ -14,7 +14,7 @@
 #define OBSERVE_LINE_MAX ((size_t)65536)
 #define OBSERVE_TAIL_MAX ((size_t)65536)
 
-/* --- observe_log.c: the file `log`, the output as it came ---------------------------------------
+/* --- observe_log.c: the file `log`, the output as it came ---
  *
  * What is missing is said in a line of its own: "[branchline: N bytes dropped]". Writing that fails
  * is tried again with the next bytes, and what was lost meanwhile is said then.
@@ -34,7 +34,7 @@ void observe_log_dropped(struct observe_log *log, uint64_t n);
 /* The end: beyond the limit, the tail is written all the same. */
 void observe_log_end(struct observe_log *log, const char *tail, size_t len);
 
-/* --- observe_lines.c: lines of bounded length, for the parsers -----------------------------------
+/* --- observe_lines.c: lines of bounded length, for the parsers ---
  *
  * A line ends at \n or \r; ANSI sequences are removed; empty lines and those over
  * OBSERVE_LINE_MAX are not handed on.
@@ -51,7 +51,7 @@ void observe_lines_feed(struct observe_lines *lines, char *bytes, size_t len, ob
 /* What has no end is a line as it is. */
 void observe_lines_end(struct observe_lines *lines, observe_line_fn *fn, void *arg);
 
-/* --- The last bytes, for the verdict ------------------------------------------------------------ */
+/* --- The last bytes, for the verdict --- */
 struct observe_tail {
 	char bytes[2 * OBSERVE_TAIL_MAX];
 	size_t len;
@@ -60,7 +60,7 @@ void observe_tail_add(struct observe_tail *tail, const char *bytes, size_t len);
 /* At most OBSERVE_TAIL_MAX. */
 const char *observe_tail_last(const struct observe_tail *tail, size_t *len);
 
-/* --- observe_echo.c: the output once more, on our stdout -------------------------------------------
+/* --- observe_echo.c: the output once more, on our stdout ---
  *
  * Never waits for its reader: what does not fit is dropped, counted and said. In GitHub Actions the
  * whole is wrapped so that no line of it is taken for a workflow command.

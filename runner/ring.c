@@ -11,7 +11,7 @@
 
 #define HEADER_BYTES ((size_t)4096)
 #define WHOLE_BYTES (HEADER_BYTES + RING_BYTES)
-/* After an overrun the reader goes this far ahead of the writer, lest it be overrun at once again. */
+/* After an overrun the reader goes this far ahead, lest it be overrun at once again. */
 #define SKIP_BYTES (RING_BYTES / 8)
 
 _Static_assert(sizeof(struct ring_shared) <= HEADER_BYTES, "the header has one page");

@@ -52,7 +52,7 @@ BL_MUST int ring_create(struct ring *ring, struct bl_err *err);
 BL_MUST int ring_open(int fd, struct ring *ring, struct bl_err *err); /* takes fd on success */
 void ring_done(struct ring *ring);
 
-/* Allocates the next step; false when all is there (or no more can be had: pages come when used). */
+/* Allocates the next step; false when all is there, or no more can be had: pages come when used. */
 bool ring_grow(struct ring *ring);
 
 /* Reads once from fd into the ring, at most RING_FILL_MAX. As read(2) returns. */

@@ -160,7 +160,7 @@ int bl_fs_open_beneath(int dir, const char *path, int flags, mode_t mode, int *o
 	if (check_contained(path, err))
 		return -1;
 	fd = try_openat2(dir, path, flags | O_CLOEXEC, mode);
-	/* EPERM: seccomp filters of old container engines answer so to calls that they do not know */
+	/* EPERM: old container engines' filters answer so to calls that they do not know */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = walk_open(dir, path, flags, mode);
 	if (fd < 0)

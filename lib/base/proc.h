@@ -86,15 +86,15 @@ struct bl_child {
 BL_MUST int bl_proc_spawn(const struct bl_spawn *how, struct bl_child *child, int *exec_status,
                           struct bl_err *err);
 
-/* Direct children of pid as read now, zombies not counted, at most n; returns how many there are. */
+/* Direct children of pid as read now, without zombies, at most n; returns how many there are. */
 size_t bl_proc_children(pid_t pid, pid_t *out, size_t n);
 
 /*
  * Ends every process of this uid whose environment holds name=value for all
  * pairs (NULL-terminated "NAME=VALUE", at most 8), and what descends from such a process (some
  * overwrite their environment with a title): SIGSTOP then SIGKILL by pidfd (by number where a
- * sandbox refuses those), until a pass finds none or the deadline has passed (BL_ETIMEOUT). Never ourselves, nor a process that we descend from.
- * killed: how many. No pairs: none.
+ * sandbox refuses those), until a pass finds none or the deadline has passed (BL_ETIMEOUT). Never
+ * ourselves, nor a process that we descend from. killed: how many. No pairs: none.
  */
 BL_MUST int bl_proc_end_all(const char *const *pairs, int64_t deadline_mono_ms, unsigned *killed,
                             struct bl_err *err);

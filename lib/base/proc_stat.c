@@ -14,7 +14,7 @@
 
 #define START_TIME_FIELD 22
 
-/* proc(5): "PID (NAME) STATE PPID ..."; NAME may hold blanks and parentheses, so count from the last. */
+/* proc(5): "PID (NAME) STATE PPID ..."; NAME may hold blanks and ")", so count from the last. */
 static bool parse_stat(const char *text, struct bl_proc_stat *out)
 {
 	struct bl_proc_stat got = { 0 };

@@ -268,6 +268,12 @@ static void a_temporary_that_is_not_committed_vanishes(void **state)
 	bl_fs_temp_done(&temp);
 	assert_int_equal(count_entries("temp"), 0);
 	bl_fs_temp_done(&temp); /* twice is fine */
+	assert_int_equal(bl_fs_temp_open(dir, "temp/file", 0600, &temp, &err), 0);
+	assert_int_equal(bl_fs_write(temp.fd, "mine", 4, &err), 0);
+	assert_int_equal(bl_fs_temp_create(&temp, &err), 0);
+	bl_fs_temp_done(&temp);
+	assert_int_equal(count_entries("temp"), 1);
+	assert_holds("temp/file", "mine");
 }
 
 static void a_short_read_is_corrupt(void **state)
