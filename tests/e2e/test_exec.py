@@ -155,8 +155,7 @@ def test_a_signal_that_does_not_end_the_command(ex, tmp_path, signum):
         """))
     pid = int(wait_for_file(here).read_text())
     if signum in STOPPING:
-        stat = pathlib.Path(f"/proc/{pid}/stat")
-        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+        until(lambda: state_of(pid) == "T", "it is stopped")
         assert process.poll() is None
         os.kill(pid, signal.SIGCONT)
     assert process.wait(PATIENCE) == 7
@@ -446,11 +445,11 @@ def test_data_loader_workers_survive_the_stop(ex, tmp_path, kind):
 
 
 def test_a_shells_children_are_awaited(ex):
-    """The shell dies of TERM at once, its child takes its time to save: that is the command too."""
+    """The shell dies of TERM at once, its child saves for longer than a straggler may stay."""
     ex.config(command=f"""{sys.executable} -ISu -c '
 import signal, sys, time
 def stop(*_):
-    time.sleep(0.5)
+    time.sleep(5.5)
     print("saved", flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
@@ -467,12 +466,36 @@ while True: time.sleep(0.01)
 def test_a_stop_before_the_spawn_is_remembered(ex, has_failpoints):
     process = ex.start("--", *python("import time; time.sleep(60)"),
                        env={"BRANCHLINE_FAILPOINT": "exec.spawn.before=stop"})
-    stat = pathlib.Path(f"/proc/{process.pid}/stat")
-    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "exec is stopped")
+    until(lambda: state_of(process.pid) == "T", "exec is stopped")
     process.terminate()
     process.send_signal(signal.SIGCONT)
     assert process.wait(PATIENCE) == 143
     assert ex.exit["spawned"] and ex.exit["stop_delivered_at"] is not None
+
+
+def state_of(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_an_end_just_before_a_stop_is_no_stop(ex, tmp_path):
+    """Both wait for exec when it looks: the command was through before it could be stopped."""
+    here, go = tmp_path / "pid", tmp_path / "go"
+    process = ex.start("--", *python(f"""
+        import os, time
+        open("{here}.new", "w").write(str(os.getpid()))
+        os.rename("{here}.new", "{here}")
+        while not os.path.exists("{go}"):
+            time.sleep(0.01)
+        """))
+    pid = int(wait_for_file(here).read_text())
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: state_of(process.pid) == "T", "exec is stopped")
+    go.touch()
+    until(lambda: state_of(pid) == "Z", "the command has ended")
+    process.terminate()
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(PATIENCE) == 0
+    assert ex.exit["exited"] is True and ex.exit["stop_delivered_at"] is None
 
 
 def test_a_stop_after_the_end_is_none(ex):
@@ -640,8 +663,7 @@ def frozen_child(process):
     def look():
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
         for pid in children.read_text().split():
-            stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            if stat[0] == "T":
+            if state_of(pid) == "T":
                 return int(pid)
         return None
 
