@@ -32,12 +32,10 @@ static int salvage_checkpoints(struct ship *ship, unsigned attempt, const char *
 {
 	struct bl_snapshots *snapshots;
 	struct bl_published published;
-	int64_t now = bl_wall_ms();
 	struct bl_snapshot_when when = {
 		.quiet_ms = ship->claimed.quiet_ms,
-		.crashed = true,
-		.crashed_wall_ms = now,
-		.now_wall_ms = now,
+		.crashed = true, /* crashed_wall_ms stays 0: an hour may have passed since */
+		.now_wall_ms = bl_wall_ms(),
 		.step = NAN,
 		.primary = *ship->claimed.primary ? ship->claimed.primary : NULL,
 		.primary_value = NAN,
