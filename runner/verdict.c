@@ -280,9 +280,9 @@ static bool judge_cuda_oom(const struct verdict_evidence *evidence, struct verdi
 	};
 
 	for (size_t i = 0; i < BL_COUNT(places); i++) {
-		struct span line = cuda_oom_line(places[i]);
+		struct span line = places[i].at ? cuda_oom_line(places[i]) : places[i];
 
-		if (!line.len)
+		if (!places[i].at || !line.len)
 			continue;
 		out->source = "cuda_oom";
 		out->class = "cuda_oom";
