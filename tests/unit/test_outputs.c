@@ -196,6 +196,44 @@ static void a_file_that_never_rests_is_named(void **state)
 	assert_int_equal(err.code, BL_ENOENT);
 }
 
+/* A store that says yes and keeps a byte less. */
+static void lying_close(void *self)
+{
+	(void)self;
+}
+
+static int lying_put_file(void *self, const struct bl_call *call, const char *key, int fd,
+                          uint64_t size, uint64_t *crc, struct bl_err *err)
+{
+	(void)self;
+	return bl_store_put_file(store, call, key, fd, size - 1, crc, err);
+}
+
+static int lying_get_range(void *self, const struct bl_call *call, const char *key, uint64_t offset,
+                           size_t len, struct bl_buf *buf, uint64_t *total, struct bl_err *err)
+{
+	(void)self;
+	return bl_store_get_range(store, call, key, offset, len, buf, total, err);
+}
+
+static void what_the_store_holds_is_compared(void **state)
+{
+	static const struct bl_store_ops lying = { .close = lying_close,
+		                                   .put_file = lying_put_file,
+		                                   .get_range = lying_get_range };
+	struct bl_output_dir dir = { .dir = folder_path("model"), .prefix = "model" };
+	BL_STORE liar = NULL;
+	struct bl_outputs out;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	put_text("model/a", "abc");
+	assert_int_equal(bl_store_new(&lying, NULL, folder_path("none"), &liar, &err), 0);
+	assert_int_equal(bl_outputs_upload(liar, NULL, RUN, 1, &dir, 1, &out, &err), -1);
+	assert_int_equal(err.code, BL_ECORRUPT);
+	assert_non_null(strstr(err.text, "2 bytes instead of 3"));
+}
+
 static void a_manifest_of_another_attempt_is_refused(void **state)
 {
 	struct bl_output_dir dir = { .dir = folder_path("model"), .prefix = "model" };
@@ -261,6 +299,7 @@ int main(void)
 		STORE_TEST(what_no_glob_reaches_is_not_entered),
 		STORE_TEST(a_path_named_twice_is_uploaded_once),
 		STORE_TEST(a_file_that_never_rests_is_named),
+		STORE_TEST(what_the_store_holds_is_compared),
 		STORE_TEST(a_manifest_of_another_attempt_is_refused),
 #ifdef BL_TESTING
 		STORE_TEST(a_full_store_is_said),
