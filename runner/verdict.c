@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #define FAILURE_CHARACTERS 1024 /* SageMaker keeps no more */
+#define PART_MAX ((size_t)2048)
 #define TAIL_LINES 30
 #define TAIL_BYTES 4096
 
@@ -171,20 +172,28 @@ static struct span cuda_oom_line(struct span text)
 	return found;
 }
 
+static void add_part(struct bl_buf *raw, struct span part)
+{
+	if (part.len)
+		bl_buf_add(raw, part.at, part.len < PART_MAX ? part.len : PART_MAX);
+}
+
 /* One line of UTF-8: control characters become blanks, what is too long is cut. */
 static void set_message(struct verdict *out, struct span first, struct span second)
 {
-	BL_AUTO(bl_buf) text = BL_BUF(8192);
+	BL_AUTO(bl_buf) raw = BL_BUF(2 * PART_MAX + 1);
+	BL_AUTO(bl_buf) text = BL_BUF(8 * PART_MAX);
 	size_t len;
 
-	bl_utf8_add(&text, first.at ? first.at : "", first.len < 2048 ? first.len : 2048);
-	if (second.len) {
-		bl_buf_addc(&text, ' ');
-		bl_utf8_add(&text, second.at, second.len < 2048 ? second.len : 2048);
-	}
-	if (!text.data)
+	add_part(&raw, first);
+	if (second.len)
+		bl_buf_addc(&raw, ' ');
+	add_part(&raw, second);
+	if (!raw.len || raw.failed)
 		return;
-	len = bl_str_strip_ansi(text.data, text.len);
+	/* before the bytes become characters: an escape sequence may hold half of one */
+	bl_utf8_add(&text, raw.data, bl_str_strip_ansi(raw.data, raw.len));
+	len = text.failed ? 0 : text.len;
 	if (len >= sizeof(out->message)) {
 		len = sizeof(out->message) - 1;
 		while (len && ((unsigned char)text.data[len] & 0xc0) == 0x80)
@@ -338,12 +347,16 @@ int verdict_write(const struct verdict *verdict, const struct verdict_evidence *
 {
 	struct bl_json json = BL_JSON(out);
 	struct span tail = last_lines(evidence);
+	char text[TAIL_BYTES + 1];
 
+	/* readers refuse a NUL in a text */
+	for (size_t i = 0; i < tail.len; i++)
+		text[i] = tail.at[i] ? tail.at[i] : ' ';
 	bl_json_begin(&json, 1);
 	bl_json_text(&json, "class", verdict->class);
 	bl_json_text(&json, "message", verdict->message);
 	bl_json_text(&json, "source", verdict->source);
-	bl_json_bytes(&json, "trace_tail", tail.len ? tail.at : "", tail.len);
+	bl_json_bytes(&json, "trace_tail", text, tail.len);
 	bl_json_end_map(&json);
 	bl_buf_addc(out, '\n');
 	return bl_buf_check(out, "verdict", err);

@@ -52,6 +52,8 @@ static const struct story {
 	{ TRACE "RuntimeError: CUDA error: uncorrectable ECC error encountered\n", NULL, NULL,
 	  CODE(1), "gpu", "traceback",
 	  "RuntimeError: CUDA error: uncorrectable ECC error encountered" },
+	{ TRACE "ValueError: \x1b\xc3\xa9\n", NULL, NULL, CODE(1), "user_exit", "traceback",
+	  "ValueError: \xc3\xa9" },
 	{ TRACE, NULL, NULL, CODE(1), "user_exit", "", "" }, /* cut before the exception */
 	{ TRACE "\x1b[31mValueError\x1b[0m: a\x07 b\xff\n", NULL, NULL, CODE(1), "user_exit",
 	  "traceback", "ValueError: a  b\xef\xbf\xbd" },
@@ -138,6 +140,7 @@ static void the_document_ends_with_the_last_lines(void **state)
 	(void)state;
 	for (int i = 0; i < 100; i++)
 		bl_buf_addf(&tail, "line %d \xff\n", i);
+	bl_buf_add(&tail, "a\0b\n", 4); /* which no reader of JSON here takes */
 	evidence.tail = tail.data;
 	evidence.tail_len = tail.len;
 	verdict_judge(&evidence, &verdict);
@@ -145,8 +148,9 @@ static void the_document_ends_with_the_last_lines(void **state)
 	assert_int_equal(bl_json_document(out.data, out.len, "verdict.json", 1, &doc, &err), 0);
 	assert_string_equal(bl_value_text_or(doc, "class", "?"), "user_exit");
 	const char *last = bl_value_text_or(doc, "trace_tail", "?");
-	assert_memory_equal(last, "line 70", 7);
+	assert_memory_equal(last, "line 71", 7);
 	assert_non_null(strstr(last, "line 99"));
+	assert_non_null(strstr(last, "a b\n"));
 }
 
 static int write_one(struct bl_err *err)
