@@ -109,8 +109,10 @@ BL_MUST int bl_checkpoint_restore(struct bl_store *store, const struct bl_call *
                                   struct bl_buf *said, struct bl_err *err);
 
 /*
- * Keeps the newest `keep` manifests (at least one), and the best by the primary metric when keep_best (goal_min:
- * smaller is better): deletes each other manifest first, then the keys that no kept manifest names.
+ * Keeps the newest `keep` manifests (at least one), and the best by the primary metric when
+ * keep_best (goal_min: smaller is better): deletes each other manifest first, then the keys that no
+ * kept manifest names. Spared: what is newer than every manifest (it is being made), and all
+ * objects while a newest manifest cannot be read.
  */
 BL_MUST int bl_checkpoint_prune(struct bl_store *store, const char *run, unsigned keep,
                                 bool keep_best, bool goal_min, unsigned *removed,
@@ -124,7 +126,8 @@ BL_MUST int bl_checkpoint_newest(struct bl_store *store, const char *run, char *
  * Final artefacts: uploads every regular file below `dir` whose path matches a glob of globs[n] (n
  * 0: all) to outputs/N/PREFIX/..., verifies each by reading its size back, then
  * outputs/N.manifest.json. A missing dir has no files; links are not followed; with globs nothing
- * below .git or .branchline is meant. A file that changes while it is read is tried thrice, then BL_ECORRUPT: the command has ended.
+ * below .git or .branchline, and never the store itself, is meant. A file that changes while it is
+ * read is tried thrice, then BL_ECORRUPT: the command has ended.
  */
 struct bl_outputs {
 	size_t files;

@@ -50,15 +50,6 @@ BL_MUST int bl_whole_below(const struct bl_tree *tree, size_t i, enum bl_whole *
  */
 bool bl_whole_is_group(const struct bl_tree *tree, size_t i);
 
-/* Rule families, a file each. */
-int bl_whole_hf(const struct bl_tree *tree, size_t i, enum bl_whole *out, struct bl_err *err);
-int bl_whole_dcp(const struct bl_tree *tree, size_t i, enum bl_whole *out, struct bl_err *err);
-int bl_whole_deepspeed(const struct bl_tree *tree, size_t i, enum bl_whole *out,
-                       struct bl_err *err);
-int bl_whole_zip(const struct bl_tree *tree, size_t i, enum bl_whole *out, struct bl_err *err);
-int bl_whole_safetensors(const struct bl_tree *tree, size_t i, enum bl_whole *out,
-                         struct bl_err *err);
-
 /*
  * Pure: does a zip archive of `size` bytes end where it should? tail holds its last tail_len
  * bytes (all of it when size <= tail_len). True: directory_at is where its central directory must

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/complete.h"
+#include "run/complete_parts.h"
 
 #include "base/str.h"
 

@@ -61,6 +61,47 @@ static void a_tree_is_read_in_order(void **state)
 	assert_int_equal(bl_tree_parent(&tree, 6), 0);
 }
 
+static bool wants_no_secrets(const void *arg, const char *path, bool is_dir)
+{
+	(void)is_dir;
+	return strcmp(path, arg) != 0;
+}
+
+static void a_filter_bounds_the_walk(void **state)
+{
+	BL_AUTO(bl_tree) tree = BL_TREE;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	put_text("a/x", "1");
+	put_text("secrets/y", "2");
+	assert_int_equal(bl_tree_read_some(folder, wants_no_secrets, "secrets", &tree, &err), 0);
+	assert_int_equal(tree.n, 3);
+	assert_string_equal(tree.nodes[2].path, "a/x");
+}
+
+static void no_link_is_opened(void **state)
+{
+	BL_AUTO(bl_tree) tree = BL_TREE;
+	struct bl_err err = { 0 };
+	BL_FD fd = -1;
+
+	(void)state;
+	put_text("a", "1");
+	put_text("d/b", "2");
+	assert_int_equal(bl_tree_read(folder, &tree, &err), 0);
+	assert_int_equal(bl_tree_open(&tree, 1, &fd, &err), 0);
+	/* files turn into links once they were seen */
+	remove_path("a");
+	make_link("a", "d/b");
+	bl_fd_done(&fd);
+	assert_int_equal(bl_tree_open(&tree, 1, &fd, &err), -1);
+	bl_err_clear(&err);
+	remove_path("d");
+	make_link("d", "/etc");
+	assert_int_equal(bl_tree_open(&tree, 3, &fd, &err), -1);
+}
+
 static void an_absent_tree_is_said(void **state)
 {
 	BL_AUTO(bl_tree) tree = BL_TREE;
@@ -455,6 +496,8 @@ int main(void)
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_drop)
 	const struct CMUnitTest tests[] = {
 		FOLDER_TEST(a_tree_is_read_in_order),
+		FOLDER_TEST(a_filter_bounds_the_walk),
+		FOLDER_TEST(no_link_is_opened),
 		FOLDER_TEST(an_absent_tree_is_said),
 		FOLDER_TEST(a_deep_tree_is_refused),
 		FOLDER_TEST(every_cut_of_a_zip_is_seen),
