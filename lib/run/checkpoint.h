@@ -27,7 +27,7 @@ struct bl_entry {
 	char *key;     /* whole store key; NULL for a link */
 	uint64_t size; /* bytes */
 	uint64_t crc;  /* CRC-64/NVME */
-	/* of the source, to recognise it unchanged; the manifest keeps only milliseconds of mtime */
+	/* of the source, to recognise it unchanged; a manifest keeps only mtime, in ms */
 	int64_t mtime_ns, ctime_ns;
 	uint64_t inode;
 };

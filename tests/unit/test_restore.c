@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-/* Files by size and mtime to the millisecond (their bytes were compared by CRC), links by target. */
+/* Files by size and time to the millisecond (the CRC has compared bytes), links by target. */
 static void assert_same_trees(const char *a, const char *b)
 {
 	BL_AUTO(bl_tree) x = BL_TREE;
