@@ -37,6 +37,7 @@ void bl_json_list(struct bl_json *json, const char *key);
 void bl_json_end_map(struct bl_json *json);
 void bl_json_end_list(struct bl_json *json);
 void bl_json_text(struct bl_json *json, const char *key, const char *text); /* NULL: null */
+/* Any bytes: what is not UTF-8, and NUL, becomes U+FFFD. */
 void bl_json_bytes(struct bl_json *json, const char *key, const char *bytes, size_t len);
 void bl_json_int(struct bl_json *json, const char *key, int64_t number);
 void bl_json_real(struct bl_json *json, const char *key, double number);

@@ -18,14 +18,16 @@ static void break_line(struct bl_json *json)
 		bl_buf_addc(json->buf, ' ');
 }
 
-/* One byte that may not stand in a string as it is. */
+/* One byte that may not stand in a string as it is. Our reader refuses NUL, so none is written. */
 static void add_escape(struct bl_buf *buf, unsigned char c)
 {
 	static const char names[] = {
 		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
 	};
 
-	if (c == '"' || c == '\\')
+	if (!c)
+		bl_buf_adds(buf, "\xef\xbf\xbd");
+	else if (c == '"' || c == '\\')
 		bl_buf_addf(buf, "\\%c", c);
 	else if (c < sizeof(names) && names[c])
 		bl_buf_addf(buf, "\\%c", names[c]);

@@ -128,6 +128,25 @@ static void the_writer_escapes_and_breaks_lines(void **state)
 		"    \"NaN\",\n    \"-Infinity\",\n    []\n  ]\n}");
 }
 
+static void what_is_written_of_any_bytes_can_be_read(void **state)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(4096);
+	struct bl_json json = BL_JSON(&buf);
+	struct bl_err err = { 0 };
+	BL_VALUE root = NULL;
+	char bytes[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)i;
+	bl_json_map(&json, NULL);
+	bl_json_bytes(&json, "all", bytes, sizeof(bytes));
+	bl_json_end_map(&json);
+	assert_int_equal(bl_json_parse(bl_buf_text(&buf), buf.len, "all", &root, &err), 0);
+	assert_memory_equal(bl_value_text_or(root, "all", ""), "\xef\xbf\xbd", 3);
+	assert_memory_equal(bl_value_text_or(root, "all", "") + 3, bytes + 1, 127);
+}
+
 static void reals_are_short_and_read_back(void **state)
 {
 	static const struct {
@@ -234,6 +253,7 @@ int main(void)
 		cmocka_unit_test(nesting_is_bounded),
 		cmocka_unit_test(a_document_has_a_schema_that_we_know),
 		cmocka_unit_test(the_writer_escapes_and_breaks_lines),
+		cmocka_unit_test(what_is_written_of_any_bytes_can_be_read),
 		cmocka_unit_test(reals_are_short_and_read_back),
 		cmocka_unit_test(any_real_reads_back_the_same),
 		cmocka_unit_test(a_full_buffer_is_told_once_at_the_end),
