@@ -128,6 +128,7 @@ int bl_exit_status(enum bl_code code)
 	case BL_OK:
 		return 0;
 	case BL_ETRAIN:
+	case BL_ENOSPC: /* class storage */
 		return 1;
 	case BL_EINPUT:
 	case BL_EDATA:
@@ -148,7 +149,6 @@ int bl_exit_status(enum bl_code code)
 	case BL_ETIMEOUT:
 		return 75;
 	case BL_ECORRUPT:
-	case BL_ENOSPC:
 	case BL_EIO:
 	case BL_ELIMIT:
 	case BL_ENOMEM:

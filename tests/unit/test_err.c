@@ -86,7 +86,7 @@ static void every_code_has_its_exit_status(void **state)
 		{ BL_ECAPACITY, 3 },  { BL_EDENIED, 4 },       { BL_ECANCELLED, 5 },
 		{ BL_EDEADLINE, 6 },  { BL_EINTERRUPTED, 75 }, { BL_ERETRY, 75 },
 		{ BL_ETIMEOUT, 75 },  { BL_EIO, 70 },          { BL_ENOMEM, 70 },
-		{ BL_ECORRUPT, 70 },  { BL_ENOSPC, 70 },       { BL_ELIMIT, 70 },
+		{ BL_ECORRUPT, 70 },  { BL_ENOSPC, 1 },       { BL_ELIMIT, 70 },
 		{ BL_EBUG, 70 },      { BL_EEXIST, 2 },
 	};
 
