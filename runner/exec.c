@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/json.h"
+#include "runner/record.h"
 #include "runner/roles.h"
 
 #include <dirent.h>
@@ -76,6 +77,7 @@ static int open_root(struct exec_run *run, struct bl_err *err)
 		               root);
 	for (size_t i = 0; i < BL_COUNT(stale); i++)
 		unlinkat(run->record_dir, stale[i], 0);
+	record_keep_room(run->record_dir);
 	return 0;
 }
 

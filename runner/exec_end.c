@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "runner/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,10 +152,11 @@ static void write_record(struct exec_run *run)
 	}
 	BL_FAILPOINT("exec.exit_record.before");
 	if (exec_record_write(run, oom_watch_delta(&run->oom), captured, dropped, &text, &err) ||
-	    bl_fs_replace(run->record_dir, "exit.json", bl_buf_text(&text), text.len, 0644, &err)) {
+	    record_replace(run->record_dir, "exit.json", &text, &err)) {
 		bl_wrap(&err, "record the command's end in %s/output/branchline", run->root);
 		bl_log_err(BL_LOG_ERROR, &err);
 	}
+	record_free_room(run->record_dir);
 	BL_FAILPOINT("exec.exit_record.after");
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "run/metrics.h"
 #include "runner/exec.h"
+#include "runner/record.h"
 #include "runner/ring.h"
 #include "runner/roles.h"
 #include "runner/verdict.h"
@@ -186,7 +187,7 @@ static void write_verdict(struct observer *ob)
 		return; /* a command that did not fail needs no verdict */
 	BL_FAILPOINT("observe.verdict.before");
 	if (verdict_write(&verdict, &evidence, &text, &err) ||
-	    bl_fs_replace(ob->dir, "verdict.json", bl_buf_text(&text), text.len, 0644, &err))
+	    record_replace(ob->dir, "verdict.json", &text, &err))
 		bl_log_err(BL_LOG_WARN, &err);
 	BL_FAILPOINT("observe.verdict.after");
 }
