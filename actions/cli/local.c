@@ -155,6 +155,25 @@ static int resume(struct local *local, const struct options *opt, const struct b
 	return 0;
 }
 
+/* Its newest attempt ended, and another one may do better. */
+static int say_interrupted(struct local *local, struct bl_err *err)
+{
+	struct bl_attempts attempts;
+
+	if (bl_attempts_read(local->store, local->run, &attempts, err))
+		return bl_wrap(err, "run %s", local->run);
+	if (attempts.newest_ended)
+		bl_fail(err, BL_EINTERRUPTED, "run %s: %s: %s", local->run,
+		        bl_class_word(attempts.end.result.class), attempts.end.result.message);
+	else
+		bl_fail(err, BL_EINTERRUPTED, "run %s was interrupted", local->run);
+	return bl_next(err, "%sgo on with `branchline local --resume %s`",
+	               attempts.newest_ended && attempts.end.result.class == BL_CLASS_STORAGE
+	                       ? "make room, then "
+	                       : "",
+	               local->run);
+}
+
 /* The verb's own end: what the outcome says, in the exit status too. */
 static int conclude(struct local *local, bool settled, const struct options *opt,
                     struct bl_err *err)
@@ -163,10 +182,8 @@ static int conclude(struct local *local, bool settled, const struct options *opt
 	BL_AUTO(bl_buf) text = BL_BUF(BL_DOC_MAX);
 	struct bl_outcome outcome;
 
-	if (!settled) {
-		bl_fail(err, BL_EINTERRUPTED, "run %s was interrupted", local->run);
-		return bl_next(err, "go on with `branchline local --resume %s`", local->run);
-	}
+	if (!settled)
+		return say_interrupted(local, err);
 	if (bl_outcome_read(local->store, local->run, &outcome, err) ||
 	    bl_report_build(local->store, local->run, NULL, NULL, &report, err))
 		return bl_wrap(err, "report");
