@@ -62,6 +62,7 @@ void host_act(struct host *host, enum host_act act);
 void host_send_bulk(struct host *host, const struct ship_request *request);
 void host_send_control(struct host *host, enum ship_op op);
 void host_send_last_snapshot(struct host *host);
+/* Called in the state that failed: its phase is the result's stage. */
 void host_fail(struct host *host, enum bl_class class, const struct bl_err *err);
 double host_primary_value(const struct host *host); /* NaN unknown */
 struct engine_spec host_engine_spec(const struct host *host, const char *const *env);

@@ -24,6 +24,8 @@ void host_send_bulk(struct host *host, const struct ship_request *request)
 
 void host_fail(struct host *host, enum bl_class class, const struct bl_err *err)
 {
+	snprintf(host->result.stage, sizeof(host->result.stage), "%s",
+	         host_phases[host_phase(host->state)]);
 	host->result.status = BL_STATUS_FAILURE;
 	host->result.class = class;
 	snprintf(host->result.message, sizeof(host->result.message), "%s", err->text);
@@ -134,8 +136,8 @@ static void collect(struct host *host)
 	bl_result_judge(&host->record, &host->verdict, host->engine.we_killed, 0, &host->result);
 	if (host->record.dropped_bytes)
 		host_note(host, "warn",
-		          "%lld bytes of output were dropped: they came faster than the disk took "
-		          "them",
+		          "%lld bytes of output are not in the log: it reached max_log_bytes, or "
+		          "the disk was full or too slow",
 		          (long long)host->record.dropped_bytes);
 }
 
@@ -220,8 +222,6 @@ static void end(struct host *host)
 
 	host->tick_at = host->snapshot_at = host->stop_at = 0;
 	host->over_at = bl_mono_ms() + END_MS;
-	snprintf(host->result.stage, sizeof(host->result.stage), "%s",
-	         host->record.present ? "training" : host_phases[host_phase(host->state)]);
 	/* a stop before anything ran is judged as one delivered: the table knows the words */
 	if (!host->record.present && !host->result.message[0]) {
 		struct bl_exit_record none = { .present = true, .stop_delivered = true };
@@ -230,6 +230,7 @@ static void end(struct host *host)
 		         *host->stop_reason ? host->stop_reason : "interrupted");
 		bl_result_judge(&none, &host->verdict, false, 0, &host->result);
 		host->result.exit_code = -1;
+		snprintf(host->result.stage, sizeof(host->result.stage), "start");
 	}
 	request.result = host->result;
 	request.last_step = host->latest.step;

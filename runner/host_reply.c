@@ -90,18 +90,31 @@ static void on_outputs(struct host *host, const struct ship_reply *reply)
 	host_event(host, HEV_FAILED);
 }
 
+/* Somebody ended this attempt: the ships end at once, the training follows. */
+static void on_fenced(struct host *host)
+{
+	host->fenced = true;
+	host->tick_at = host->snapshot_at = 0;
+	lane_close(&host->bulk);
+	lane_close(&host->control);
+	host_event(host, HEV_FENCED);
+}
+
 static void on_end(struct host *host, const struct ship_reply *reply)
 {
 	if (reply->err.code)
 		host->failure = reply->err;
 	host->settled = reply->end.settled;
-	host->fenced |= reply->end.fenced;
 	host->outcome = reply->end.outcome;
 	host_event(host, reply->err.code ? HEV_FAILED : HEV_DONE);
 }
 
 void host_bulk_reply(struct host *host, const struct ship_reply *reply)
 {
+	if (reply->fenced) {
+		on_fenced(host);
+		return;
+	}
 	switch (reply->op) {
 	case SHIP_CLAIM:
 		if (!reply->err.code) {
@@ -176,21 +189,32 @@ static void watch_stall(struct host *host, int64_t now)
 		host_stop(host, "stall");
 }
 
+/* The results are kept and verified, so it stays a success: one that says what is missing. */
+static void on_drained(struct host *host, const struct bl_err *err)
+{
+	struct bl_result *result = &host->result;
+
+	if (err->code && result->status == BL_STATUS_SUCCESS) {
+		snprintf(result->message, sizeof(result->message), "%s", err->text);
+		snprintf(result->next_step, sizeof(result->next_step), "%s", err->next);
+	}
+	host_event(host, err->code ? HEV_FAILED : HEV_DONE);
+}
+
 void host_control_reply(struct host *host, const struct ship_reply *reply)
 {
 	double step = host->latest.step;
 
+	if (reply->fenced) {
+		on_fenced(host);
+		return;
+	}
 	if (reply->err.code && !host->tick_failed)
 		host_note(host, "warn", "%s", reply->err.text);
 	host->tick_failed = reply->err.code != BL_OK;
 	if (reply->op == SHIP_TICK || !reply->err.code) {
 		host->latest = reply->tick.latest;
 		host->log_bytes = reply->tick.log_bytes;
-	}
-	if (reply->tick.fenced) {
-		host->fenced = true;
-		host_event(host, HEV_FENCED);
-		return;
 	}
 	if (host->latest.step != step && !isnan(host->latest.step))
 		host_say_step(host);
@@ -203,7 +227,7 @@ void host_control_reply(struct host *host, const struct ship_reply *reply)
 	if (reply->op == SHIP_TICK) /* the drain waited for the lane */
 		host_send_control(host, SHIP_DRAIN);
 	else
-		host_event(host, reply->err.code ? HEV_FAILED : HEV_DONE);
+		on_drained(host, &reply->err);
 }
 
 void host_lane_lost(struct host *host, enum ship_lane which, const struct bl_err *err)
@@ -214,7 +238,9 @@ void host_lane_lost(struct host *host, enum ship_lane which, const struct bl_err
 		          err->text);
 		lane_close(&host->control);
 		host->tick_at = 0;
-		host_event(host, HEV_FAILED);
+		if (host->state ==
+		    HOST_DRAINING) /* in any other state FAILED is of the bulk lane */
+			on_drained(host, err);
 		return;
 	}
 	if (!host->failure.code)

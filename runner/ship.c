@@ -47,7 +47,12 @@ static int serve(struct ship *ship, unsigned attempt, const struct ship_request 
 		return -1;
 	if (attempt && !ship->claimed.attempt && ship_adopt(ship, attempt, err))
 		return -1;
-	return dispatch(ship, request, reply, err);
+	if (request->op != SHIP_CLAIM && ship_check_fence(ship, err))
+		return -1;
+	if (!ship->fenced && dispatch(ship, request, reply, err))
+		return -1;
+	reply->fenced = ship->fenced;
+	return 0;
 }
 
 int role_ship(int argc, char **argv)

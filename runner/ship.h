@@ -78,6 +78,7 @@ struct ship_claimed {
 struct ship_reply {
 	enum ship_op op;
 	struct bl_err err; /* code BL_OK: done */
+	bool fenced;       /* somebody else ended this attempt: nothing was written */
 	union {
 		struct ship_claimed claimed;
 		struct {
@@ -88,14 +89,12 @@ struct ship_reply {
 		struct bl_outputs outputs;
 		struct {
 			bool settled; /* outcome.json stands: `outcome` */
-			bool fenced;  /* somebody else ended this attempt */
 			struct bl_outcome outcome;
 		} end;
 		struct {
 			struct bl_latest latest;
 			uint64_t log_bytes;   /* captured so far */
 			char stop_reason[32]; /* "" nobody wants a stop */
-			bool fenced;
 		} tick;
 	};
 };
@@ -114,6 +113,8 @@ struct ship {
 	struct bl_value *run_doc;
 	struct ship_claimed claimed;
 	struct bl_claim claim;
+	bool fenced;
+	int64_t fence_mono_ms; /* when that was seen last, 0 never */
 	struct bl_snapshots *snapshots;
 	struct ship_streams *streams;
 };
@@ -132,6 +133,13 @@ BL_MUST int ship_tick(struct ship *ship, const struct ship_request *request,
                       struct ship_reply *reply, struct bl_err *err);
 BL_MUST int ship_drain(struct ship *ship, const struct ship_request *request,
                        struct ship_reply *reply, struct bl_err *err);
+
+/*
+ * Whether somebody ended this attempt, so that nothing more may be written: to ship->fenced.
+ * `check` takes an earlier answer that is young enough to hold.
+ */
+BL_MUST int ship_look_at_fence(struct ship *ship, struct bl_err *err);
+BL_MUST int ship_check_fence(struct ship *ship, struct bl_err *err);
 
 /* A dead attempt of this machine: its unsent log, metrics and complete checkpoints are stored, before its
  * end is. ship->claimed is that attempt's. */

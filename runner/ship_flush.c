@@ -196,8 +196,8 @@ int ship_end(struct ship *ship, const struct ship_request *request, struct ship_
 	if (bl_end_create(ship->store, ship->place.run, &end, NULL, err)) {
 		if (err->code != BL_EEXIST)
 			return bl_wrap(err, "end attempt %u", end.attempt);
-		bl_err_clear(err); /* fenced: somebody else has said how we ended */
-		reply->end.fenced = true;
+		bl_err_clear(err);
+		ship->fenced = true; /* somebody else has said how we ended */
 		return 0;
 	}
 	BL_FAILPOINT("ship.end.after");

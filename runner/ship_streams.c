@@ -106,9 +106,11 @@ static int store_chunk(struct stream *stream, struct bl_store *store, const char
                        unsigned attempt, size_t len, struct bl_err *err)
 {
 	struct bl_key key = bl_stream_key(run, stream->which, attempt, stream->stored);
+	int fault = BL_FAULT("ship.chunk.before");
 	uint64_t size = len;
 
-	BL_FAILPOINT("ship.chunk.before");
+	if (fault)
+		return bl_fail_errno(err, fault, "store %s", key.text);
 	if (bl_store_put_if_absent(store, NULL, key.text, stream->held.data, len, err)) {
 		BL_AUTO(bl_buf) none = BL_BUF(1);
 

@@ -32,7 +32,6 @@ struct ship_streams {
 	struct bl_watch waiter;
 	bool waited_for;
 	char stop_reason[32];
-	bool fenced;
 };
 
 void ship_streams_free(struct ship_streams *streams)
@@ -138,7 +137,6 @@ static int watch(struct ship *ship, struct bl_err *err)
 	BL_AUTO(bl_buf) text = BL_BUF(65536);
 	BL_VALUE stop = NULL;
 	struct bl_key key = bl_key_run(ship->place.run, "stop.json");
-	struct bl_end end;
 
 	if (bl_store_get(ship->store, NULL, key.text, &text, err)) {
 		if (err->code != BL_ENOENT)
@@ -150,11 +148,8 @@ static int watch(struct ship *ship, struct bl_err *err)
 		snprintf(ship->streams->stop_reason, sizeof(ship->streams->stop_reason), "%s",
 		         bl_value_text_or(stop, "reason", "cancelled"));
 	}
-	if (!bl_end_read(ship->store, ship->place.run, ship->claimed.attempt, &end, err))
-		ship->streams->fenced = strcmp(end.nonce, ship->claim.nonce) != 0;
-	else if (err->code != BL_ENOENT)
+	if (ship_look_at_fence(ship, err))
 		return -1;
-	bl_err_clear(err);
 	ship->streams->watched_mono_ms = bl_mono_ms();
 	return 0;
 }
@@ -207,7 +202,6 @@ static void tell(const struct ship *ship, struct ship_reply *reply)
 {
 	reply->tick.latest = ship->streams->latest;
 	reply->tick.log_bytes = ship->streams->log.read;
-	reply->tick.fenced = ship->streams->fenced;
 	memcpy(reply->tick.stop_reason, ship->streams->stop_reason,
 	       sizeof(reply->tick.stop_reason));
 }
@@ -225,12 +219,11 @@ int ship_tick(struct ship *ship, const struct ship_request *request, struct ship
 	if (now - ship->streams->began_mono_ms >= CHUNK_EAGER_MS &&
 	    now - ship->streams->waiter_mono_ms >= WAITER_MS)
 		look_for_waiter(ship);
-	if (!rc && !ship->streams->fenced)
+	if (!rc && !ship->fenced)
 		rc = pump(ship, false, err);
 	/* the heartbeat goes out whatever became of the chunks: it says that we live */
-	if (!ship->streams->fenced &&
-	    (request->tick.beat ||
-	     bl_mono_ms() - ship->streams->beat_mono_ms >= ship->claim.heartbeat_ms)) {
+	if (!ship->fenced && (request->tick.beat || bl_mono_ms() - ship->streams->beat_mono_ms >=
+	                                                    ship->claim.heartbeat_ms)) {
 		struct bl_err beat_err = { 0 };
 
 		if (beat(ship, &request->tick, &beat_err) && !rc) {
@@ -295,7 +288,7 @@ int ship_drain(struct ship *ship, const struct ship_request *request, struct shi
 	if (open_streams(ship, err) || watch(ship, err))
 		return -1;
 	tell(ship, reply);
-	if (ship->streams->fenced)
+	if (ship->fenced)
 		return 0;
 	BL_FAILPOINT("ship.drain.before");
 	if (pump(ship, true, err) || whole_copy(ship, BL_STREAM_LOG, "log.txt", err) ||
