@@ -25,6 +25,7 @@ def parse():
     parser.add_argument("--hold_at", type=int, default=0, help="wait for a signal at this step")
     parser.add_argument("--hold_attempt", type=int, default=1, help="... in this attempt only")
     parser.add_argument("--ignore_term", action="store_true")
+    parser.add_argument("--ballast_kib", type=int, default=4, help="size of a checkpoint")
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--message", default="")
     return parser.parse_args()
@@ -35,14 +36,14 @@ def newest(directory):
     return found[-1] if found else None
 
 
-def save(directory, step):
+def save(directory, step, ballast_kib):
     """A zip like torch.save's, made whole before it gets its name."""
     if not directory:
         return
     path = pathlib.Path(directory) / f"step-{step:06d}.pt"
     temporary = path.with_suffix(".tmp")
     with zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr("state", json.dumps({"step": step}) + " " * 4096)
+        archive.writestr("state", json.dumps({"step": step}) + " " * (ballast_kib * 1024))
     os.replace(temporary, path)
 
 
@@ -71,12 +72,12 @@ def main():
         if step == args.fail_at:
             raise ValueError(f"the tensor at step {step} has the wrong shape")
         if step % args.save_every == 0:
-            save(checkpoints, step)
+            save(checkpoints, step, args.ballast_kib)
         while step == hold_at and not stop:
             time.sleep(0.02)
         time.sleep(args.step_ms / 1000)
     if stop:
-        save(checkpoints, step)
+        save(checkpoints, step, args.ballast_kib)
         print(f"stopped at step {step}", flush=True)
         return 0
     pathlib.Path(os.environ["SM_MODEL_DIR"], "model.bin").write_bytes(bytes(range(256)) * step)
