@@ -129,7 +129,6 @@ def on_small_disk(folder, size, copy):
 
 
 def test_a_full_disk_under_the_store_is_named(project, root, tmp_path):
-    """The outcome has room all the same: the reserve."""
     project.configure("retries: 0\n")
     small, copy = tmp_path / "small", tmp_path / "copy"
     done = project.call("local", "--store", small, "--param", "ballast_kib=600", check=False,
@@ -141,6 +140,37 @@ def test_a_full_disk_under_the_store_is_named(project, root, tmp_path):
     assert outcome["status"] == "interrupted"  # another attempt could do better: none is left
     assert read_json(run / "attempts/001.end.json")["class"] == "storage"
     assert (run / "FAILURE").exists()
+    check_store(copy)
+    check_nothing_lives(run.name)
+
+
+def test_the_outcome_has_room_on_a_full_disk(project, root, tmp_path):
+    """Not a byte is left when the training ends: the reserve serves for the last words."""
+    small, copy = tmp_path / "small", tmp_path / "copy"
+    done = project.call(
+        "local", "--store", small, "--retries", "0", check=False,
+        wrap=on_small_disk(small, "1800k", copy), *python(f"""\
+            import os
+            with open(os.environ["SM_MODEL_DIR"] + "/model.bin", "wb") as file:
+                file.write(b"m" * 100000)
+            with open("{small}/fill", "wb", 0) as file:
+                try:
+                    for size in (65536, 4096, 512, 1):
+                        try:
+                            while True:
+                                file.write(b"x" * size)
+                        except OSError:
+                            continue
+                finally:
+                    print(os.statvfs("{small}").f_bavail, "blocks free")
+            """))
+    (run,) = copy.glob("runs/*")
+    outcome = read_json(run / "outcome.json")
+    assert "0 blocks free" in done.stdout
+    check_failed(done, outcome, exit_code=1, klass="storage", message="No space left on device",
+                 next_step="free space")
+    assert not (run / "reserve").exists()
+    assert not list(run.glob("outputs/*.manifest.json"))
     check_store(copy)
     check_nothing_lives(run.name)
 
@@ -167,6 +197,16 @@ def test_no_room_for_the_log_costs_the_log_alone(project, has_failpoints):
     assert outcome["status"] == "success"
     assert "No space left on device" in outcome["message"]
     assert "No space left on device" in done.stderr
+
+
+def test_no_room_for_the_log_on_this_machine_is_counted(project, has_failpoints):
+    done = project.call("local", BRANCHLINE_FAILPOINT="observe.log=ENOSPC")
+    run = project.newest()
+    assert project.outcome(run)["status"] == "success"
+    record = read_json(work(project, run) / "output/branchline/exit.json")
+    assert record["dropped_bytes"] == record["captured_bytes"] > 0
+    assert f"{record['dropped_bytes']} bytes of output are not in the log" in done.stderr
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 20
 
 
 def test_a_full_disk_under_the_work_directory_is_named(project, root, tmp_path):
@@ -405,15 +445,24 @@ def state_of(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def test_an_old_host_that_wakes_beside_its_successor_writes_nothing(project, processes, root):
+@pytest.mark.parametrize("frozen", ["in training", "before its end"])
+def test_an_old_host_that_wakes_beside_its_successor_writes_nothing(project, processes, root,
+                                                                    has_failpoints, frozen):
     """The successor cannot see the old one's processes: only its heartbeat tells, and stood still."""
     beat = {"BRANCHLINE_TEST_HEARTBEAT_MS": "200"}
-    local = project.start("local", "--param", "hold_at=12", **beat)
-    processes.append(local)
-    run = project.newest()
-    project.wait_for_manifest(run)
-    old = owner_pid(run)
-    os.kill(old, signal.SIGSTOP)
+    if frozen == "in training":
+        local = project.start("local", "--param", "hold_at=12", **beat)
+        processes.append(local)
+        run = project.newest()
+        project.wait_for_manifest(run)
+        old = owner_pid(run)
+        os.kill(old, signal.SIGSTOP)
+    else:
+        local = project.start("local", BRANCHLINE_FAILPOINT="host.end.before=stop", **beat)
+        processes.append(local)
+        run = project.newest()
+        wait_for_file(run / "metrics.jsonl")
+        old = owner_pid(run)
     until(lambda: state_of(old) == "T", "the host is frozen")
     done = project.call("local", "--resume", run.name, **beat,
                         wrap=["unshare", "--pid", "--fork", "--mount-proc"])
@@ -423,11 +472,11 @@ def test_an_old_host_that_wakes_beside_its_successor_writes_nothing(project, pro
     assert read_json(run / "attempts/001.end.json")["class"] == "lost"
     # all that would make an unfenced host write: a new checkpoint, output, metrics, a due heartbeat
     output = work(project, run) / "output/branchline"
-    with zipfile.ZipFile(work(project, run) / "checkpoints/step-000015.pt", "w") as archive:
-        archive.writestr("state", "late")
+    make_zip(work(project, run) / "checkpoints/step-000015.pt", "x", 1000)
     for name, line in (("log", "late\n"), ("metrics.jsonl", '{"step": 13, "loss": 1}\n')):
         with open(output / name, "a") as file:
             file.write(line)
+    (run / "reserve").write_bytes(b"the successor's")
     before = listing(project.store)
     os.kill(old, signal.SIGCONT)
     said = local.communicate(timeout=PATIENCE)[1]
@@ -443,3 +492,171 @@ def test_an_old_host_that_wakes_beside_its_successor_writes_nothing(project, pro
 def frozen_of(run):
     """The process of the run that a failpoint stopped."""
     return next((pid for pid in alive_with(run.name) if state_of(pid) == "T"), None)
+
+
+def names_of(manifest):
+    return {entry["path"]: entry for entry in read_json(manifest)["entries"]}
+
+
+def manifests(run):
+    return sorted(run.glob("checkpoints/*.manifest.json"))
+
+
+def make_zip(path, fill, size=3 << 20):
+    """As torch.save leaves one, in place: what the training would do under its last name."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data", fill * size)
+
+
+def test_a_checkpoint_rotated_away_in_the_midst_of_its_upload(project, processes, has_failpoints):
+    """As the Trainer of Hugging Face keeps the newest only."""
+    (project.path / "train.py").write_text(textwrap.dedent("""\
+        import json, os, pathlib, shutil, time
+        def save(step):
+            folder = pathlib.Path(os.environ["BRANCHLINE_CHECKPOINT_DIR"], f"checkpoint-{step}")
+            folder.mkdir()
+            for name in ("config.json", "optimizer.bin", "scheduler.bin"):
+                (folder / name).write_text(json.dumps({"step": step}))
+            (folder / "trainer_state.json").write_text(json.dumps(
+                {"global_step": step, "log_history": []}))
+            return folder
+        first = save(500)
+        while not os.path.exists("go on"):
+            time.sleep(0.02)
+        save(1000)
+        shutil.rmtree(first)
+        pathlib.Path("rotated").touch()
+        while not os.path.exists("end"):
+            time.sleep(0.02)
+        """))
+    local = project.start("local", "--", sys.executable, "train.py",
+                          BRANCHLINE_FAILPOINT="checkpoint.object.before=stop@2")
+    processes.append(local)
+    run = project.newest()
+    ship = until(lambda: frozen_of(run), "the upload is under way")
+    (project.path / "go on").touch()
+    wait_for_file(project.path / "rotated")
+    os.kill(ship, signal.SIGCONT)
+    until(lambda: manifests(run), "the newer checkpoint is published")
+    (project.path / "end").touch()
+    assert local.wait(timeout=PATIENCE) == 0
+    for manifest in manifests(run):
+        found = set(names_of(manifest))
+        for step in (500, 1000):
+            folder = {f"checkpoint-{step}/{name}" for name in
+                      ("config.json", "optimizer.bin", "scheduler.bin", "trainer_state.json")}
+            assert not found & folder or folder <= found, "a checkpoint in parts"
+    assert "checkpoint-1000/trainer_state.json" in names_of(manifests(run)[-1])
+    named = {entry["key"] for m in manifests(run) for entry in names_of(m).values() if "key" in entry}
+    stored = {str(p.relative_to(project.store)) for p in run.glob("checkpoints/*/**/*") if p.is_file()}
+    assert stored == named
+
+
+def test_a_checkpoint_rewritten_in_place_in_the_midst_of_its_upload(project, processes,
+                                                                    has_failpoints):
+    (project.path / "train.py").write_text(textwrap.dedent("""\
+        import os, time, zipfile
+        path = os.path.join(os.environ["BRANCHLINE_CHECKPOINT_DIR"], "last.ckpt")
+        def save(fill):
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("archive/data", fill * (3 << 20))
+        save("a")
+        while not os.path.exists("go on"):
+            time.sleep(0.02)
+        save("b")
+        open("rewritten", "w").close()
+        while not os.path.exists("end"):
+            time.sleep(0.02)
+        """))
+    # a megabyte of the old one is read, then it is another
+    local = project.start("local", "--", sys.executable, "train.py",
+                          BRANCHLINE_FAILPOINT="store.put_file.write=stop@2")
+    processes.append(local)
+    run = project.newest()
+    ship = until(lambda: frozen_of(run), "the upload is under way")
+    (project.path / "go on").touch()
+    wait_for_file(project.path / "rewritten")
+    os.kill(ship, signal.SIGCONT)
+    until(lambda: manifests(run), "it is published after all")
+    (project.path / "end").touch()
+    assert local.wait(timeout=PATIENCE) == 0
+    for manifest in manifests(run):
+        stored = project.store / names_of(manifest)["last.ckpt"]["key"]
+        with zipfile.ZipFile(stored) as archive:
+            assert set(archive.read("archive/data")) == {ord("b")}
+
+
+@pytest.mark.parametrize("victim", ["training", "host"])
+def test_a_save_cut_by_a_kill_is_never_restored(project, processes, victim):
+    """A whole checkpoint, then half of the next: what goes on starts from the whole one."""
+    (project.path / "train.py").write_text(textwrap.dedent("""\
+        import os, pathlib, signal, time, zipfile
+        folder = pathlib.Path(os.environ["BRANCHLINE_CHECKPOINT_DIR"])
+        found = sorted(path.name for path in folder.iterdir())
+        print("found", found, flush=True)
+        if found:
+            with zipfile.ZipFile(folder / "step-1.pt") as archive:
+                assert archive.testzip() is None
+            raise SystemExit
+        with zipfile.ZipFile(folder / "step-1.pt", "w") as archive:
+            archive.writestr("archive/data", "1" * 100000)
+        whole = (folder / "step-1.pt").read_bytes()
+        (folder / "step-2.pt").write_bytes(whole[:len(whole) // 2])
+        print("cut by", os.getpid(), flush=True)
+        while True:
+            time.sleep(0.02)
+        """))
+    (project.path / "branchline.yaml").write_text(
+        f"version: 1\ncommand: [{sys.executable}, train.py]\ncheckpoints: {{quiet: 1s}}\n")
+    local = project.start("local")
+    processes.append(local)
+    run = project.newest()
+    log = wait_for_text(work(project, run) / "output/branchline/log", "cut by")
+    if victim == "host":
+        kill_host(run)
+        assert local.wait(timeout=PATIENCE) == 75
+    else:
+        os.kill(int(log.split()[-1]), signal.SIGKILL)
+        assert local.wait(timeout=PATIENCE) == 1
+        outcome = project.outcome(run)
+        assert (outcome["class"], outcome["signal"]) == ("user_exit", 9)
+    done = project.call("local", "--resume", run.name)
+    assert "found ['step-1.pt']" in done.stdout
+    for manifest in project.store.glob("runs/*/checkpoints/*.manifest.json"):
+        assert set(names_of(manifest)) == {"step-1.pt"}
+
+
+# --- The clock --------------------------------------------------------------------------------
+
+
+def test_a_clock_that_steps_back(project, processes, has_failpoints, tmp_path):
+    """By a day, in the midst: nothing waits for it to come again, and limits hold as they were."""
+    step = tmp_path / "step"
+    step.write_text("0")
+    project.configure("max_runtime: 10m\n")
+    local = project.start("local", "--param", "hold_at=8", "--param", "steps=2000",
+                          BRANCHLINE_TEST_WALL_STEP=str(step))
+    processes.append(local)
+    run = project.newest()
+    project.wait_for_manifest(run)
+    first = read_json(run / "heartbeats/001.json")
+    # replaced whole, since programs read it at any time
+    (tmp_path / "next").write_text(str(-86400000))
+    (tmp_path / "next").replace(step)
+    checkpoints = work(project, run) / "checkpoints"
+    make_zip(tmp_path / "later.pt", "x", 1000)
+    (tmp_path / "later.pt").rename(checkpoints / "later.pt")
+    (checkpoints / "raw.bin").write_bytes(b"raw")
+    until(lambda: "raw.bin" in names_of(manifests(run)[-1]), "quiet is told without that clock")
+    assert "later.pt" in names_of(manifests(run)[-1])
+    beat = until(lambda: (b := read_json(run / "heartbeats/001.json"))["seq"] > first["seq"] and b,
+                 "it beats on")
+    assert beat["at_ms"] < first["at_ms"]
+    local.send_signal(signal.SIGINT)
+    assert local.wait(timeout=PATIENCE) == 5
+    outcome = project.outcome(run)
+    assert (outcome["class"], outcome["attempt"]) == ("cancelled", 1)
+    points = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert points == sorted(points) and points[-1] == 8
+    assert project.call("report", "--format", "md").stdout
+    json.loads(project.call("status", "--json").stdout)
