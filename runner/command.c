@@ -192,11 +192,11 @@ static int add_launcher(struct command *made, const struct command_plan *plan, s
 		return 0;
 	bool torchrun = plan->launcher == LAUNCH_TORCHRUN;
 	snprintf(processes, sizeof(processes), "%s=%" PRId64,
-	         torchrun ? "--nproc-per-node" : "--num_processes",
+	         torchrun ? "--nproc_per_node" : "--num_processes",
 	         plan->gpus > 1 ? plan->gpus : 1);
 	if (torchrun)
 		return add(made, "torchrun", err) || add(made, "--standalone", err) ||
-		                       add(made, processes, err) || add(made, "--no-python", err)
+		                       add(made, processes, err) || add(made, "--no_python", err)
 		               ? -1
 		               : 0;
 	return add(made, "accelerate", err) || add(made, "launch", err) ||

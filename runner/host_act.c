@@ -149,10 +149,29 @@ double host_primary_value(const struct host *host)
 	return NAN;
 }
 
+/* Ends that cut a write short. A command that TERM ended had its time. */
+static bool is_crash(int signum)
+{
+	switch (signum) {
+	case SIGKILL:
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGABRT:
+	case SIGILL:
+	case SIGFPE:
+	case SIGSYS:
+	case SIGTRAP:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void host_send_last_snapshot(struct host *host)
 {
 	struct ship_request request = { .op = SHIP_SNAPSHOT };
-	bool crashed = !host->record.present || host->engine.we_killed || host->record.signal > 0;
+	bool crashed = !host->record.present || host->engine.we_killed ||
+	               is_crash(host->record.signal);
 
 	host->want_final = false;
 	request.when = (struct bl_snapshot_when){

@@ -53,6 +53,8 @@ static void on_snapshot(struct host *host, const struct ship_reply *reply)
 	if (reply->err.code && !host->snapshot_failed)
 		host_note(host, "warn", "%s", reply->err.text);
 	host->snapshot_failed = reply->err.code != BL_OK;
+	if (*reply->published.refused)
+		host_note(host, "warn", "checkpoint: left out: %s", reply->published.refused);
 	if (*reply->published.lost)
 		host_note(host, "warn",
 		          "checkpoint '%s' changed while it was read, three times: write it to "

@@ -135,12 +135,12 @@ static size_t extra_globs(struct ship *ship, const char *globs[GLOBS_MAX])
 
 int ship_outputs(struct ship *ship, struct ship_reply *reply, struct bl_err *err)
 {
-	char model[PATH_MAX + 32], data[PATH_MAX + 32];
+	char model[PATH_MAX + 32], output[PATH_MAX + 32];
 	const char *globs[GLOBS_MAX];
 	size_t n_globs = extra_globs(ship, globs);
 	struct bl_output_dir dirs[] = {
 		{ .dir = model, .prefix = "model" },
-		{ .dir = data, .prefix = "data" },
+		{ .dir = output, .prefix = "output", .skip = "branchline" },
 		{ .dir = bl_value_text_or(ship->run_doc, "place.cwd", "."),
 		  .prefix = "files",
 		  .globs = globs,
@@ -148,7 +148,7 @@ int ship_outputs(struct ship *ship, struct ship_reply *reply, struct bl_err *err
 	};
 
 	snprintf(model, sizeof(model), "%s/model", ship->claimed.root);
-	snprintf(data, sizeof(data), "%s/output/data", ship->claimed.root);
+	snprintf(output, sizeof(output), "%s/output", ship->claimed.root);
 	BL_FAILPOINT("ship.outputs.before");
 	if (bl_outputs_upload(ship->store, NULL, ship->place.run, ship->claimed.attempt, dirs,
 	                      n_globs ? 3 : 2, &reply->outputs, err))

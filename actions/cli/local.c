@@ -174,6 +174,18 @@ static int say_interrupted(struct local *local, struct bl_err *err)
 	               local->run);
 }
 
+/* All of a success is in the store, verified: the attempts' trees have served. */
+static int tidy(const struct local *local, struct bl_err *err)
+{
+	char work[64 + BL_RUN_SIZE];
+	BL_FD root = -1;
+
+	snprintf(work, sizeof(work), ".branchline/work/%s", local->run);
+	if (bl_fs_open_dir(local->root, &root, err) || bl_fs_remove_tree(root, work, err))
+		return bl_wrap(err, "remove the work directory");
+	return 0;
+}
+
 /* The verb's own end: what the outcome says, in the exit status too. */
 static int conclude(struct local *local, bool settled, const struct options *opt,
                     struct bl_err *err)
@@ -192,7 +204,7 @@ static int conclude(struct local *local, bool settled, const struct options *opt
 		return bl_wrap(err, "report");
 	fputs(bl_buf_text(&text), stdout);
 	if (outcome.result.status == BL_STATUS_SUCCESS)
-		return 0;
+		return tidy(local, err);
 	bl_fail(err, bl_class_code(outcome.result.class), "run %s: %s: %s", local->run,
 	        bl_class_word(outcome.result.class), outcome.result.message);
 	return bl_next(err, "%s", outcome.result.next_step);

@@ -85,11 +85,10 @@ static void on_checkpoint(struct watch *watch, const struct bl_value *line)
 	BL_AUTO(bl_buf) text = BL_BUF(256);
 	double step = bl_value_real_or(line, "step", NAN);
 
-	bl_buf_adds(&text, "checkpoint saved");
-	if (!isnan(step))
-		bl_buf_addf(&text, " at step %.0f", step);
-	bl_buf_adds(&text, ": ");
+	bl_buf_adds(&text, "checkpoint kept, ");
 	bl_str_add_bytes(&text, (uint64_t)bl_value_int_or(line, "bytes", 0));
+	if (!isnan(step)) /* of the newest metrics: the checkpoint itself may be a little older */
+		bl_buf_addf(&text, "; training is at step %.0f", step);
 	progress_note(&watch->progress, "info", bl_buf_text(&text));
 }
 
