@@ -105,6 +105,7 @@ static void write_tail(struct exec_run *run)
 
 	if (run->record_dir < 0)
 		return;
+	record_free_log_room(run->record_dir);
 	BL_FD log = openat(run->record_dir, "log",
 	                   O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (log < 0)

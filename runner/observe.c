@@ -266,8 +266,11 @@ static void finish(struct observer *ob)
 	observe_lines_end(&ob->lines, take_line, ob);
 	if (ob->metrics)
 		bl_metrics_finish(ob->metrics, bl_wall_ms(), &ob->records);
-	flush_records(ob);
+	/* the last lines first: they are worth more than records */
+	if (ob->dir >= 0)
+		record_free_log_room(ob->dir);
 	observe_log_end(&ob->log, last, len);
+	flush_records(ob);
 	ob->ring.shared->lost = ob->lost;
 	write_verdict(ob);
 	observe_echo_end(&ob->echo, ECHO_END_MS);

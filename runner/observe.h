@@ -31,7 +31,7 @@ struct observe_log {
 void observe_log_init(struct observe_log *log, int fd, uint64_t max_bytes, uint64_t *lost);
 void observe_log_add(struct observe_log *log, const char *bytes, size_t len);
 void observe_log_dropped(struct observe_log *log, uint64_t n);
-/* The end: beyond the limit, the tail is written all the same. */
+/* The end: beyond the limit or unwritten, the tail is written all the same, if it now can be. */
 void observe_log_end(struct observe_log *log, const char *tail, size_t len);
 
 /* --- observe_lines.c: lines of bounded length, for the parsers ---

@@ -111,18 +111,18 @@ void observe_log_dropped(struct observe_log *log, uint64_t n)
 
 void observe_log_end(struct observe_log *log, const char *tail, size_t len)
 {
-	if (log->fd < 0)
-		return;
-	(void)say_unwritten(log);
-	if (!log->over)
+	uint64_t missing = log->over + log->unwritten;
+
+	if (log->fd < 0 || !missing)
 		return;
 	/* of the tail only what the log does not have yet */
-	if (len > log->over) {
-		tail += len - log->over;
-		len = (size_t)log->over;
+	if (len > missing) {
+		tail += len - missing;
+		len = (size_t)missing;
 	}
-	if (!put_mark(log, "[branchline: %" PRIu64 " bytes not kept; the last %zu follow]\n",
-	              log->over - len, len))
+	if (!put_mark(log, "[branchline: %" PRIu64 " bytes not kept%s%s; the last %zu follow]\n",
+	              missing - len, log->unwritten ? ": " : "",
+	              log->unwritten ? strerror(log->errnum) : "", len))
 		return;
 	size_t done = put(log, tail, len);
 	*log->lost -= done;

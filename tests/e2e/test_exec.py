@@ -162,9 +162,11 @@ def test_a_signal_that_does_not_end_the_command(ex, tmp_path, signum):
     assert ex.exit["exited"] is True
 
 
+@pytest.mark.sample
 def test_the_record_of_a_success(ex):
     code, out, err = ex.shell("echo out; echo err >&2")
     assert (code, err) == (0, b"")
+    assert {path.name for path in ex.records.iterdir()} == {"log", "metrics.jsonl", "exit.json"}
     record = ex.exit
     assert record["spawned"] and record["exited"]
     assert record["captured_bytes"] == 8 and record["dropped_bytes"] == 0
@@ -186,6 +188,7 @@ def test_a_record_of_an_earlier_command_does_not_stay(ex):
 # --- What cannot run --------------------------------------------------------------------------
 
 
+@pytest.mark.sample
 def test_a_command_that_is_not_there(ex):
     code, _, err = ex.run("--", "no-such-program-here")
     assert code == 127
@@ -245,6 +248,7 @@ def test_without_a_tree_it_still_runs(runner, tmp_path):
 # --- Configuration and environment ------------------------------------------------------------
 
 
+@pytest.mark.sample
 def test_the_configured_command_gets_its_hyperparameters(ex):
     ex.config(command=["printf", "%s,"], hyperparameters={"lr": 0.001, "b": True, "a": False, "n": "x y"})
     assert ex.run("train")[0] == 0
@@ -318,6 +322,7 @@ SAVES_ON_TERM = """
     """
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_reaches_the_command(ex, wrap, signum):
     ex.config(echo=False)
@@ -360,6 +365,7 @@ def test_a_command_that_ignores_the_stop_is_killed_after_its_grace(ex, wrap):
     assert ex.exit["ended_at"] - ex.exit["stop_delivered_at"] >= 290
 
 
+@pytest.mark.sample
 def test_quit_kills_at_once(ex, wrap):
     process = ex.start("--", *python(SAVES_ON_TERM.format(code=0)), wrap=wrap)
     wait_for_text(ex.records / "log", "ready")
@@ -670,6 +676,7 @@ def frozen_child(process):
     return until(look, "a child of exec is stopped")
 
 
+@pytest.mark.sample
 def test_a_line_of_fifty_megabytes(ex):
     code, _, _ = ex.python("""
         import os
@@ -723,9 +730,43 @@ def test_the_log_has_a_limit_and_its_end(ex):
 def test_a_full_disk_costs_the_log_and_not_the_training(ex, has_failpoints):
     code, _, _ = ex.shell("echo one; echo two", env={"BRANCHLINE_FAILPOINT": "observe.log=ENOSPC"})
     assert code == 0 and ex.exit["code"] == 0
-    assert ex.log == b"" and ex.exit["dropped_bytes"] == 8
+    assert ex.log == b"" and ex.exit["dropped_bytes"] == 8  # no room for what was set aside either
 
 
+def test_a_training_that_fills_the_disk_leaves_its_cause(ex, tmp_path):
+    """A real full disk: last lines, verdict and record come from what was set aside."""
+    root_only()
+    saved = tmp_path / "saved"
+    inside = ["unshare", "--mount", "sh", "-c",
+              f'mount -t tmpfs -o size=1m none {ex.root} || exit 99; "$@"; code=$?; '
+              f"cp -a {ex.root} {saved}; exit $code", "sh"]
+    code, _, _ = ex.python(f"""
+        import os
+        print("begun", flush=True)
+        block = os.urandom(4096)
+        with open({str(ex.root)!r} + "/checkpoint.pt", "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(block)
+            except OSError:
+                pass
+            for i in range(20000):
+                print("line", i)
+            file.write(block)
+        """, wrap=inside)
+    if code == 99:
+        pytest.skip("no tmpfs here")
+    ex.records = saved / "output" / "branchline"
+    assert code == 1 and ex.exit["code"] == 1
+    assert ex.verdict["class"] == "storage"
+    assert ex.verdict["message"] == "OSError: [Errno 28] No space left on device"
+    log = ex.log
+    assert b"bytes not kept: No space left on device; the last 65536 follow]\n" in log
+    assert log.endswith(b"OSError: [Errno 28] No space left on device\n")
+    assert not list(ex.records.glob("reserve*")) and not list(ex.records.glob(".bl-*"))
+
+
+@pytest.mark.sample
 def test_metrics_become_one_stream(ex):
     ex.config(echo=False)
     code, _, _ = ex.shell("""
@@ -752,6 +793,7 @@ def test_the_output_is_shown_when_asked(ex):
     assert ex.shell("echo shown") == (0, b"", b"")
 
 
+@pytest.mark.sample
 def test_in_actions_the_output_gives_no_commands(ex):
     ex.config(echo=True)
     _, out, _ = ex.shell("echo ::error::forged; printf half", env={"GITHUB_ACTIONS": "true"})
@@ -775,6 +817,7 @@ def test_a_reader_of_the_echo_that_sleeps_stalls_nothing(ex, tmp_path):
 # --- Verdicts ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("source, klass, message", [
     ("raise ValueError('no such key')", "user_exit", "ValueError: no such key"),
     ("raise OSError(28, 'No space left on device')", "storage",
@@ -851,6 +894,7 @@ def test_every_place_is_tried(has_failpoints):
     assert named == {*OBSERVE_PLACES, *EXEC_PLACES, "observe.log"}
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("place", OBSERVE_PLACES)
 def test_a_death_of_observe_costs_no_training(ex, has_failpoints, place):
     code, _, _ = ex.python("""

@@ -220,6 +220,29 @@ static void a_full_disk_is_said_once_there_is_room(void **state)
 	close(fd);
 }
 
+static void a_disk_that_stayed_full_gets_the_tail_at_the_end(void **state)
+{
+	struct observe_log log;
+	uint64_t lost = 0;
+	int fd = file();
+
+	(void)state;
+#ifndef BL_TESTING
+	skip();
+#endif
+	observe_log_init(&log, fd, 1 << 20, &lost);
+	observe_log_add(&log, "kept\n", 5);
+	setenv("BRANCHLINE_FAILPOINT", "observe.log=ENOSPC", 1);
+	observe_log_add(&log, "lost\n", 5);
+	observe_log_add(&log, "the end\n", 8);
+	unsetenv("BRANCHLINE_FAILPOINT"); /* there is room again */
+	observe_log_end(&log, "the end\n", 8);
+	assert_string_equal(content(fd), "kept\n[branchline: 5 bytes not kept: No space left on "
+	                                 "device; the last 8 follow]\nthe end\n");
+	assert_int_equal(lost, 5);
+	close(fd);
+}
+
 static void without_a_file_nothing_is_written(void **state)
 {
 	struct observe_log log;
@@ -331,6 +354,7 @@ int main(void)
 		cmocka_unit_test(dropped_bytes_are_said_on_a_line),
 		cmocka_unit_test(beyond_the_limit_only_the_tail_is_kept),
 		cmocka_unit_test(a_full_disk_is_said_once_there_is_room),
+		cmocka_unit_test(a_disk_that_stayed_full_gets_the_tail_at_the_end),
 		cmocka_unit_test(without_a_file_nothing_is_written),
 		cmocka_unit_test(an_echo_in_actions_is_wrapped),
 		cmocka_unit_test(a_plain_echo_is_the_output),
