@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUES_MAX 256
+#define VALUES_MAX 1024
 #define VALUE_MIN 6
 #define VALUE_MAX 65536
 
@@ -50,9 +50,12 @@ static int add_form(struct bl_mask *mask, const char *bytes, size_t len, struct 
 		return bl_fail(err, BL_ENOMEM, "out of memory");
 	memcpy(copy, bytes, len);
 	copy[len] = '\0';
-	mask->values[mask->n].bytes = copy;
-	mask->values[mask->n].len = len;
-	mask->n++;
+	/* the longest first: a value that begins another must not hide its beginning alone */
+	size_t at = mask->n++;
+	for (; at && mask->values[at - 1].len < len; at--)
+		mask->values[at] = mask->values[at - 1];
+	mask->values[at].bytes = copy;
+	mask->values[at].len = len;
 	if (len > mask->longest)
 		mask->longest = len;
 	return 0;
@@ -97,13 +100,27 @@ static void add_percent(struct bl_buf *out, const char *value)
 	}
 }
 
+/* Whoever prints line by line never holds a key file whole: its lines are values, too. */
+static int add_lines(struct bl_mask *mask, const char *value, struct bl_err *err)
+{
+	while (*value) {
+		size_t len = strcspn(value, "\r\n");
+
+		if (add_form(mask, value, len, err))
+			return -1;
+		value += len + strspn(value + len, "\r\n");
+	}
+	return 0;
+}
+
 int bl_mask_add(struct bl_mask *mask, const char *value, struct bl_err *err)
 {
 	size_t len = strlen(value);
 
 	if (len < VALUE_MIN)
 		return 0;
-	if (add_form(mask, value, len, err))
+	if (add_form(mask, value, len, err) ||
+	    (strpbrk(value, "\r\n") && add_lines(mask, value, err)))
 		return -1;
 	for (unsigned shift = 0; shift < 4; shift++) {
 		BL_AUTO(bl_buf) form = BL_BUF(VALUE_MAX);

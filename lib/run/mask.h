@@ -15,7 +15,7 @@ struct bl_mask;
 BL_MUST int bl_mask_new(struct bl_mask **out, struct bl_err *err);
 void bl_mask_free(struct bl_mask *mask); /* wipes; takes NULL */
 
-/* Adds a value and its base64 and percent-encoded forms. */
+/* Adds a value, its base64 and percent-encoded forms, and each of its lines when it has several. */
 BL_MUST int bl_mask_add(struct bl_mask *mask, const char *value, struct bl_err *err);
 
 /* Bytes that must be held back so that a value which begins in them is seen whole: 0 without values. */

@@ -83,6 +83,35 @@ static void short_values_stay(void **state)
 	bl_mask_free(mask);
 }
 
+static void a_value_that_begins_another_leaves_nothing_of_it(void **state)
+{
+	static const char *const orders[][2] = { { "hunter", "hunter-and-more" },
+		                                 { "hunter-and-more", "hunter" } };
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(orders); i++) {
+		struct bl_mask *mask = mask_of(orders[i][0]);
+		char text[] = "x hunter-and-more hunter";
+		struct bl_err err = { 0 };
+
+		assert_int_equal(bl_mask_add(mask, orders[i][1], &err), 0);
+		bl_mask_apply(mask, text, strlen(text));
+		assert_string_equal(text, "x *************** ******");
+		bl_mask_free(mask);
+	}
+}
+
+static void a_key_file_is_hidden_line_by_line(void **state)
+{
+	struct bl_mask *mask = mask_of("-----BEGIN KEY-----\nMIIEvQIBADAN\r\nab\n");
+	char text[] = "MIIEvQIBADAN\nab\n";
+
+	(void)state;
+	bl_mask_apply(mask, text, strlen(text));
+	assert_string_equal(text, "************\nab\n");
+	bl_mask_free(mask);
+}
+
 static int story(struct bl_err *err)
 {
 	struct bl_mask *mask;
@@ -106,6 +135,8 @@ int main(void)
 		cmocka_unit_test(every_form_is_hidden),
 		cmocka_unit_test(what_must_be_held_back_covers_a_cut_value),
 		cmocka_unit_test(short_values_stay),
+		cmocka_unit_test(a_value_that_begins_another_leaves_nothing_of_it),
+		cmocka_unit_test(a_key_file_is_hidden_line_by_line),
 		cmocka_unit_test(allocations_fail_cleanly),
 	};
 
