@@ -5,7 +5,9 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,12 +17,19 @@
 #define REDRAW_MS 200
 #define RATE_MS 5000
 #define BAR_CELLS 24
+#define ETA_MAX_MS 1e13 /* three centuries */
 
 static void put(int fd, const char *bytes, size_t len)
 {
 	while (len) {
 		ssize_t n = write(fd, bytes, len);
 
+		if (n < 0 && errno == EAGAIN) { /* whoever shares it has made it non-blocking */
+			struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+			if (poll(&room, 1, -1) == 1)
+				continue;
+		}
 		if (n <= 0) /* a closed terminal must not end the supervision */
 			return;
 		bytes += n;
@@ -94,7 +103,8 @@ static void add_part(struct bl_buf *out, int width, const struct bl_buf *part)
 void progress_bar(const struct progress *progress, int64_t now_ms, struct bl_buf *out)
 {
 	BL_AUTO(bl_buf) part = BL_BUF(1024);
-	bool counted = !isnan(progress->step) && progress->total > 0;
+	bool counted = isfinite(progress->step) && isfinite(progress->total) && progress->total > 0;
+	double left_ms = counted ? (progress->total - progress->step) / progress->rate * 1000 : 0;
 
 	bl_buf_addf(out, "%s%-8s%s ", progress->colour ? "\033[1m" : "", progress->phase,
 	            progress->colour ? "\033[0m" : "");
@@ -107,14 +117,13 @@ void progress_bar(const struct progress *progress, int64_t now_ms, struct bl_buf
 		bl_buf_addf(out, " %3.0f %%", share * 100);
 		bl_buf_addf(&part, "  %.0f/%.0f", progress->step, progress->total);
 		add_part(out, progress->width, &part);
-	} else if (!isnan(progress->step)) {
+	} else if (isfinite(progress->step)) {
 		bl_buf_addf(out, "step %.0f", progress->step);
 	}
-	if (counted && progress->rate > 0) {
+	if (counted && progress->rate > 0 && left_ms >= 0 && left_ms < ETA_MAX_MS) {
 		bl_buf_reset(&part);
 		bl_buf_adds(&part, "  ETA ");
-		bl_str_add_duration(&part, (int64_t)((progress->total - progress->step) /
-		                                     progress->rate * 1000));
+		bl_str_add_duration(&part, (int64_t)left_ms);
 		add_part(out, progress->width, &part);
 	} else {
 		bl_buf_reset(&part);
@@ -122,7 +131,7 @@ void progress_bar(const struct progress *progress, int64_t now_ms, struct bl_buf
 		bl_str_add_duration(&part, now_ms - progress->phase_since_ms);
 		add_part(out, progress->width, &part);
 	}
-	if (progress->rate > 0) {
+	if (progress->rate > 0 && isfinite(progress->rate)) {
 		bl_buf_reset(&part);
 		bl_buf_addf(&part, progress->rate < 10 ? "  %.1f steps/s" : "  %.0f steps/s",
 		            progress->rate);
@@ -186,13 +195,22 @@ static void resume_commands(struct progress *progress)
 	progress->commands_stopped = false;
 }
 
+/* Passes the line on but for `keep` bytes: a secret that begins in them is not whole yet. */
+static void put_masked(struct progress *progress, size_t keep)
+{
+	struct bl_buf *line = &progress->line;
+	size_t n = line->len > keep ? line->len - keep : 0;
+
+	bl_mask_apply(progress->mask, line->data, line->len);
+	put(progress->out_fd, bl_buf_text(line), n);
+	bl_buf_drop(line, n);
+}
+
 static void flush_line(struct progress *progress)
 {
 	if (progress->line.len && progress->line.data[progress->line.len - 1] != '\n')
 		bl_buf_addc(&progress->line, '\n');
-	bl_mask_apply(progress->mask, progress->line.data, progress->line.len);
-	put(progress->out_fd, bl_buf_text(&progress->line), progress->line.len);
-	bl_buf_reset(&progress->line);
+	put_masked(progress, 0);
 }
 
 static void close_group(struct progress *progress)
@@ -278,11 +296,8 @@ void progress_output(struct progress *progress, const char *bytes, size_t len)
 		if (end)
 			n = (size_t)(end - bytes) + 1;
 		bl_buf_add(&progress->line, bytes, n);
-		if (end || progress->line.len >= LINE_MAX_BYTES) {
-			bl_mask_apply(progress->mask, progress->line.data, progress->line.len);
-			put(progress->out_fd, bl_buf_text(&progress->line), progress->line.len);
-			bl_buf_reset(&progress->line);
-		}
+		if (end || progress->line.len >= LINE_MAX_BYTES)
+			put_masked(progress, end ? 0 : bl_mask_overlap(progress->mask));
 		bytes += n;
 		len -= n;
 	}

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -64,6 +66,49 @@ static void steps_beyond_the_total_stay_in_the_bar(void **state)
 	assert_non_null(strstr(bl_buf_text(&bar), "100 %"));
 }
 
+static void a_secret_is_hidden_wherever_a_long_line_is_cut(void **state)
+{
+	static const char secret[] = "hunter2-is-no-password";
+	static char line[70000], shown[2 * sizeof(line)];
+	struct bl_err err = { 0 };
+	struct progress progress;
+	struct bl_mask *mask;
+
+	(void)state;
+	assert_int_equal(bl_mask_new(&mask, &err), 0);
+	assert_int_equal(bl_mask_add(mask, secret, &err), 0);
+	for (size_t cut = 1; cut < sizeof(secret) - 1; cut++) {
+		int fd = memfd_create("shown", MFD_CLOEXEC);
+		ssize_t n;
+
+		memset(line, 'x', sizeof(line));
+		memcpy(line + 65536 - cut, secret, sizeof(secret) - 1);
+		progress_init(&progress, fd, mask);
+		progress_output(&progress, line, sizeof(line));
+		progress_done(&progress);
+		n = pread(fd, shown, sizeof(shown), 0);
+		assert_int_equal(n, sizeof(line) + 1); /* a line end is added */
+		assert_null(memmem(shown, (size_t)n, "h", 1));
+		assert_non_null(memmem(shown, (size_t)n, "x**********************x", 24));
+		close(fd);
+	}
+	bl_mask_free(mask);
+}
+
+static void wild_numbers_draw_a_bar_too(void **state)
+{
+	static const double wild[] = { INFINITY, -INFINITY, 1e300, -1e300, 0, NAN };
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(wild) * BL_COUNT(wild) * BL_COUNT(wild); i++) {
+		struct progress progress = at(wild[i % 6], wild[i / 6 % 6], wild[i / 36], 120);
+		BL_AUTO(bl_buf) bar = BL_BUF(4096);
+
+		progress_bar(&progress, 1000, &bar);
+		assert_int_equal(bar.failed, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,6 +116,8 @@ int main(void)
 		cmocka_unit_test(a_narrow_terminal_loses_the_least_important),
 		cmocka_unit_test(without_a_total_it_says_how_long_it_lasts),
 		cmocka_unit_test(steps_beyond_the_total_stay_in_the_bar),
+		cmocka_unit_test(a_secret_is_hidden_wherever_a_long_line_is_cut),
+		cmocka_unit_test(wild_numbers_draw_a_bar_too),
 	};
 
 	return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
