@@ -174,12 +174,17 @@ static int say_interrupted(struct local *local, struct bl_err *err)
 	               local->run);
 }
 
-/* All of a success is in the store, verified: the attempts' trees have served. */
-static int tidy(const struct local *local, struct bl_err *err)
+/*
+ * All of a success is in the store, verified: the attempts' trees have served. One that says what
+ * is missing, as the log on a full disk, keeps them.
+ */
+static int tidy(const struct local *local, const struct bl_outcome *outcome, struct bl_err *err)
 {
 	char work[64 + BL_RUN_SIZE];
 	BL_FD root = -1;
 
+	if (*outcome->result.message)
+		return 0;
 	snprintf(work, sizeof(work), ".branchline/work/%s", local->run);
 	if (bl_fs_open_dir(local->root, &root, err) || bl_fs_remove_tree(root, work, err))
 		return bl_wrap(err, "remove the work directory");
@@ -204,7 +209,7 @@ static int conclude(struct local *local, bool settled, const struct options *opt
 		return bl_wrap(err, "report");
 	fputs(bl_buf_text(&text), stdout);
 	if (outcome.result.status == BL_STATUS_SUCCESS)
-		return tidy(local, err);
+		return tidy(local, &outcome, err);
 	bl_fail(err, bl_class_code(outcome.result.class), "run %s: %s: %s", local->run,
 	        bl_class_word(outcome.result.class), outcome.result.message);
 	return bl_next(err, "%s", outcome.result.next_step);

@@ -193,16 +193,22 @@ def test_with_retries_left_a_full_disk_is_said_and_resumed(project, has_failpoin
 def test_no_room_for_the_log_costs_the_log_alone(project, has_failpoints):
     """The work is done and its results are verified: that stays a success, which says so."""
     done = project.call("local", BRANCHLINE_FAILPOINT="ship.chunk.before=ENOSPC")
-    outcome = project.outcome()
+    run = project.newest()
+    outcome = project.outcome(run)
     assert outcome["status"] == "success"
     assert "No space left on device" in outcome["message"]
     assert "No space left on device" in done.stderr
+    # the only copy stays
+    assert "done at step 20" in (work(project, run) / "output/branchline/log").read_text()
 
 
 def test_no_room_for_the_log_on_this_machine_is_counted(project, has_failpoints):
-    done = project.call("local", BRANCHLINE_FAILPOINT="observe.log=ENOSPC")
+    # a success would leave no exit.json to look at
+    done = project.call("local", "--param", "exit=3", check=False,
+                        BRANCHLINE_FAILPOINT="observe.log=ENOSPC")
     run = project.newest()
-    assert project.outcome(run)["status"] == "success"
+    outcome = project.outcome(run)
+    assert (outcome["class"], outcome["exit_code"]) == ("user_exit", 3)
     record = read_json(work(project, run) / "output/branchline/exit.json")
     assert record["dropped_bytes"] == record["captured_bytes"] > 0
     assert f"{record['dropped_bytes']} bytes of output are not in the log" in done.stderr
@@ -304,16 +310,17 @@ def check_counted(project, run, size):
 def test_a_flood_of_output(project):
     """400 MB as fast as the pipe takes them, a log limit, and a count of what is not in the log."""
     size, limit = 400 << 20, 16 << 20
-    done = project.call("local", "--max-log-bytes", "16MiB", *python(f"""\
+    done = project.call("local", "--max-log-bytes", "16MiB", check=False, timeout=60, *python(f"""\
         import os
         line = b"0123456789abcde\\n" * 65536
         for _ in range({size} // len(line)):
             left = memoryview(line)
             while left:
                 left = left[os.write(1, left):]
-        """), timeout=60)
+        os._exit(3)
+        """))
     run = project.newest()
-    assert project.outcome(run)["status"] == "success"
+    assert project.outcome(run)["exit_code"] == 3
     dropped = check_counted(project, run, size)
     assert limit <= (run / "log.txt").stat().st_size < 2 * limit
     assert f"{dropped} bytes of output" in done.stderr
@@ -328,10 +335,11 @@ def test_a_line_of_fifty_megabytes(project):
             left = left[os.write(1, left):]
         os.write(1, b"\\nafter\\n")
         print(json.dumps({"step": 7, "loss": 0.5}))
-        """), timeout=60)
+        os._exit(3)
+        """), check=False, timeout=60)
     run = project.newest()
     log = (run / "log.txt").read_bytes()
-    assert project.outcome(run)["status"] == "success"
+    assert project.outcome(run)["exit_code"] == 3
     assert b"x\nafter\n" in log
     check_counted(project, run, (50 << 20) + len('before\n\nafter\n{"step": 7, "loss": 0.5}\n'))
     assert project.runs()[0]["step"] == 7
@@ -471,6 +479,10 @@ def test_an_old_host_that_wakes_beside_its_successor_writes_nothing(project, pro
         wait_for_file(run / "metrics.jsonl")
         old = owner_pid(run)
     until(lambda: state_of(old) == "T", "the host is frozen")
+    # open before the successor tidies up: what an unfenced host would read on
+    output = work(project, run) / "output/branchline"
+    late = [(open(output / "log", "a"), "late\n"),
+            (open(output / "metrics.jsonl", "a"), '{"step": 13, "loss": 1}\n')]
     done = project.call("local", "--resume", run.name, **beat,
                         wrap=["unshare", "--pid", "--fork", "--mount-proc"])
     assert "attempt 2" in done.stdout
@@ -478,10 +490,11 @@ def test_an_old_host_that_wakes_beside_its_successor_writes_nothing(project, pro
     assert (outcome["status"], outcome["attempt"]) == ("success", 2)
     assert read_json(run / "attempts/001.end.json")["class"] == "lost"
     # all that would make an unfenced host write: a new checkpoint, output, metrics, a due heartbeat
-    output = work(project, run) / "output/branchline"
-    make_zip(work(project, run) / "checkpoints/step-000015.pt", "x", 1000)
-    for name, line in (("log", "late\n"), ("metrics.jsonl", '{"step": 13, "loss": 1}\n')):
-        with open(output / name, "a") as file:
+    checkpoints = work(project, run) / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    make_zip(checkpoints / "step-000015.pt", "x", 1000)
+    for file, line in late:
+        with file:
             file.write(line)
     (run / "reserve").write_bytes(b"the successor's")
     before = listing(project.store)
