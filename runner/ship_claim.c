@@ -115,12 +115,11 @@ static int end_dead_owner(struct ship *ship, const struct bl_attempts *attempts,
 }
 
 /* The fence of an attempt whose host died: from here on it cannot write an end of its own. */
-static int end_as_lost(struct ship *ship, unsigned attempt, struct bl_err *err)
+static int end_as_lost(struct ship *ship, const struct bl_claim *lost, struct bl_err *err)
 {
 	struct bl_end end = {
-		.attempt = attempt,
+		.attempt = lost->attempt,
 		.by = "claimer",
-		.finished_at_ms = bl_wall_ms(),
 		.last_step = __builtin_nan(""),
 		.result = { .status = BL_STATUS_INTERRUPTED,
 		            .class = BL_CLASS_LOST,
@@ -131,7 +130,9 @@ static int end_as_lost(struct ship *ship, unsigned attempt, struct bl_err *err)
 	struct bl_claim nonce;
 
 	BL_FAILPOINT("ship.end_lost.before");
-	if (bl_claim_make(attempt, &nonce, err))
+	/* the night until somebody resumed is not time that it ran */
+	if (bl_run_last_seen_ms(ship->store, ship->place.run, lost, &end.finished_at_ms, err) ||
+	    bl_claim_make(lost->attempt, &nonce, err))
 		return -1;
 	memcpy(end.nonce, nonce.nonce, sizeof(end.nonce));
 	if (bl_end_create(ship->store, ship->place.run, &end, NULL, err)) {
@@ -228,7 +229,7 @@ static int bury(struct ship *ship, const struct bl_attempts *attempts,
 	if (read_claimed(ship, attempts->newest, &ship->claimed, err) ||
 	    ship_salvage(ship, attempts->newest, err))
 		return -1;
-	return end_as_lost(ship, attempts->newest, err);
+	return end_as_lost(ship, &attempts->claim, err);
 }
 
 /* The number of the attempt to claim: decides, and ends what is dead. */

@@ -3,9 +3,42 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "run/heartbeat.h"
 
 #include <math.h>
 #include <string.h>
+
+int bl_run_last_seen_ms(struct bl_store *store, const char *run, const struct bl_claim *claim,
+                        int64_t *out, struct bl_err *err)
+{
+	struct bl_heartbeat beat;
+
+	if (bl_heartbeat_read(store, run, claim->attempt, &beat, err)) {
+		if (err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err); /* it never beat */
+		beat.at_ms = 0;
+	}
+	/* the wall clock may have stepped */
+	*out = beat.at_ms > claim->claimed_at_ms ? beat.at_ms : claim->claimed_at_ms;
+	return 0;
+}
+
+/* When an attempt ended; without an end, when it was seen last. */
+static int ended_at(struct bl_store *store, const char *run, const struct bl_claim *claim,
+                    int64_t *out, struct bl_err *err)
+{
+	struct bl_end end;
+
+	if (!bl_end_read(store, run, claim->attempt, &end, err)) {
+		*out = end.finished_at_ms;
+		return 0;
+	}
+	if (err->code != BL_ENOENT)
+		return -1;
+	bl_err_clear(err);
+	return bl_run_last_seen_ms(store, run, claim, out, err);
+}
 
 int bl_run_spent_ms(struct bl_store *store, const char *run, unsigned newest, int64_t *out,
                     struct bl_err *err)
@@ -14,17 +47,18 @@ int bl_run_spent_ms(struct bl_store *store, const char *run, unsigned newest, in
 
 	for (unsigned n = 1; n <= newest; n++) {
 		struct bl_claim claim;
-		struct bl_end end;
+		int64_t until;
 
-		if (bl_claim_read(store, run, n, &claim, err) ||
-		    bl_end_read(store, run, n, &end, err)) {
+		if (bl_claim_read(store, run, n, &claim, err)) {
 			if (err->code != BL_ENOENT)
 				return -1;
 			bl_err_clear(err);
 			continue;
 		}
-		if (end.finished_at_ms > claim.claimed_at_ms) /* the wall clock may have stepped */
-			sum += end.finished_at_ms - claim.claimed_at_ms;
+		if (ended_at(store, run, &claim, &until, err))
+			return -1;
+		if (until > claim.claimed_at_ms)
+			sum += until - claim.claimed_at_ms;
 	}
 	*out = sum;
 	return 0;
@@ -38,12 +72,13 @@ static int end_newest(struct bl_store *store, const char *run, const struct bl_a
 		.attempt = attempts->newest,
 		.by = "claimer",
 		.result = mine->result,
-		.finished_at_ms = mine->finished_at_ms,
 		.last_step = NAN,
 	};
 
 	if (!attempts->newest || attempts->newest_ended)
 		return 0;
+	if (bl_run_last_seen_ms(store, run, &attempts->claim, &end.finished_at_ms, err))
+		return -1;
 	memcpy(end.nonce, mine->nonce, sizeof(end.nonce));
 	if (bl_end_create(store, run, &end, NULL, err)) {
 		if (err->code != BL_EEXIST)

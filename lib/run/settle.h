@@ -5,7 +5,14 @@
 #include "run/attempt.h"
 #include "run/run.h"
 
-/* What earlier attempts 1..newest, where they have ended, used of max_runtime, ms. */
+/*
+ * When an attempt without an end was seen last, wall ms: its newest heartbeat, else its claim. What
+ * passed until somebody found it dead is not time that it ran.
+ */
+BL_MUST int bl_run_last_seen_ms(struct bl_store *store, const char *run,
+                                const struct bl_claim *claim, int64_t *out, struct bl_err *err);
+
+/* What attempts 1..newest used of max_runtime, ms: until their end, or until they were seen last. */
 BL_MUST int bl_run_spent_ms(struct bl_store *store, const char *run, unsigned newest, int64_t *out,
                             struct bl_err *err);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/settle.h"
 
+#include "run/heartbeat.h"
+
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 
@@ -120,9 +122,33 @@ static void the_time_of_all_attempts_counts(void **state)
 	    15 * MINUTE); /* a clock that stepped back */
 	claim(*state, 3, 30 * MINUTE);
 	end(*state, 3, BL_STATUS_INTERRUPTED, BL_CLASS_LOST, 37 * MINUTE);
-	claim(*state, 4, 40 * MINUTE); /* not over */
+	claim(*state, 4, 40 * MINUTE); /* not over, and never seen */
 	must(bl_run_spent_ms(*state, RUN, 4, &spent, &err), &err);
 	assert_int_equal(spent, 17 * MINUTE);
+}
+
+/* A run killed in the evening and resumed in the morning has not run all night. */
+static void the_time_until_somebody_looks_does_not_count(void **state)
+{
+	struct bl_heartbeat beat;
+	struct bl_outcome outcome;
+	struct bl_err err = { 0 };
+	struct bl_end stands;
+	int64_t spent;
+
+	claim(*state, 1, 10 * MINUTE);
+	bl_heartbeat_init(&beat, 1);
+	beat.seq = 4;
+	beat.at_ms = 13 * MINUTE;
+	must(bl_heartbeat_write(*state, RUN, &beat, &err), &err);
+	must(bl_run_spent_ms(*state, RUN, 1, &spent, &err), &err);
+	assert_int_equal(spent, 3 * MINUTE);
+	must(bl_stop_ask(*state, RUN, "cancelled", "somebody", &err), &err);
+	assert_true(settle(*state, BL_DEAD, &outcome));
+	must(bl_end_read(*state, RUN, 1, &stands, &err), &err);
+	assert_int_equal(stands.finished_at_ms, 13 * MINUTE);
+	must(bl_run_spent_ms(*state, RUN, 1, &spent, &err), &err);
+	assert_int_equal(spent, 3 * MINUTE);
 }
 
 static struct bl_store *story_store;
@@ -133,7 +159,8 @@ static int story(struct bl_err *err)
 	bool settled;
 	int64_t spent;
 
-	if (bl_run_spent_ms(story_store, RUN, 1, &spent, err))
+	if (bl_run_spent_ms(story_store, RUN, 1, &spent, err) ||
+	    bl_run_last_seen_ms(story_store, RUN, &(struct bl_claim){ .attempt = 1 }, &spent, err))
 		return -1;
 	return bl_run_settle(story_store, &a_run, BL_DEAD, &settled, &outcome, err);
 }
@@ -153,6 +180,7 @@ int main(void)
 		IN_SCRATCH(an_interruption_with_retries_left_stays_open),
 		IN_SCRATCH(a_stop_settles_what_a_dead_owner_left),
 		IN_SCRATCH(the_time_of_all_attempts_counts),
+		IN_SCRATCH(the_time_until_somebody_looks_does_not_count),
 		IN_SCRATCH(allocations_fail_cleanly),
 	};
 
