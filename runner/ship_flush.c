@@ -175,6 +175,19 @@ static int settle(struct ship *ship, struct ship_reply *reply, struct bl_err *er
 	return bl_index_update(ship->store, &run, &reply->end.outcome, &entered, err);
 }
 
+/* A traceback's last line can hold what the training was given. */
+static void hide_secrets(struct ship *ship, struct bl_result *result)
+{
+	struct bl_mask *mask = NULL;
+	struct bl_err err = { 0 };
+
+	if (ship_secrets(ship->run_doc, &mask, &err))
+		snprintf(result->message, sizeof(result->message), "not shown: %.400s", err.text);
+	else
+		bl_mask_apply(mask, result->message, strlen(result->message));
+	bl_mask_free(mask);
+}
+
 int ship_end(struct ship *ship, const struct ship_request *request, struct ship_reply *reply,
              struct bl_err *err)
 {
@@ -187,6 +200,7 @@ int ship_end(struct ship *ship, const struct ship_request *request, struct ship_
 	};
 	struct bl_key reserve = bl_key_run(ship->place.run, "reserve");
 
+	hide_secrets(ship, &end.result);
 	memcpy(end.nonce, ship->claim.nonce, sizeof(end.nonce));
 	memcpy(end.outputs_crc, request->outputs_crc, sizeof(end.outputs_crc));
 	/* the reserve has served: the last words have room on a full disk */
