@@ -143,8 +143,9 @@ static int watch(struct ship *ship, struct bl_err *err)
 			return -1;
 		bl_err_clear(err);
 	} else {
+		/* whatever it says, and whoever wrote it so: it is a wish to stop */
 		if (bl_json_document(bl_buf_text(&text), text.len, key.text, 1, &stop, err))
-			return -1;
+			bl_err_clear(err);
 		snprintf(ship->streams->stop_reason, sizeof(ship->streams->stop_reason), "%s",
 		         bl_value_text_or(stop, "reason", "cancelled"));
 	}
