@@ -39,10 +39,8 @@ void host_event(struct host *host, enum host_event ev)
 
 void host_stop(struct host *host, const char *reason)
 {
-	if (*host->stop_reason) {
-		host_event(host, HEV_KILL);
+	if (*host->stop_reason)
 		return;
-	}
 	snprintf(host->stop_reason, sizeof(host->stop_reason), "%s", reason);
 	host_event(host, HEV_STOP);
 }
@@ -60,14 +58,14 @@ static void on_signal(struct host *host)
 		case SIGINT:
 		case SIGTERM:
 			host_stop(host, "cancelled");
+			if (host->wishes++)
+				host_event(host, HEV_KILL);
 			break;
 		case SIGHUP:
-			if (!*host->stop_reason)
-				host_stop(host, "interrupted");
+			host_stop(host, "interrupted");
 			break;
 		case SIGQUIT:
-			if (!*host->stop_reason)
-				host_stop(host, "cancelled");
+			host_stop(host, "cancelled");
 			host_event(host, HEV_KILL);
 			break;
 		default: /* SIGCHLD: pidfds tell */

@@ -42,11 +42,14 @@ struct host {
 
 	/* how it ends */
 	char stop_reason[32]; /* "" nobody has asked */
+	unsigned wishes;      /* to end it, by signal: the second one kills */
 	struct bl_exit_record record;
 	struct bl_verdict verdict;
 	struct bl_result result;
 	struct bl_outputs outputs;
 	bool want_final; /* the last snapshot waits for the lane */
+	bool kept;       /* the outputs are stored and verified */
+	bool drained;    /* ... the log and metrics, too */
 	bool fenced, settled;
 	struct bl_outcome outcome;
 	struct bl_err failure; /* of our own */
@@ -67,7 +70,7 @@ void host_fail(struct host *host, enum bl_class class, const struct bl_err *err)
 double host_primary_value(const struct host *host); /* NaN unknown */
 struct engine_spec host_engine_spec(const struct host *host, const char *const *env);
 
-/* Asks for a stop; the first reason stands, a second wish kills. */
+/* Asks for a stop; the first reason stands. */
 void host_stop(struct host *host, const char *reason);
 
 /* Replies of the ships. */

@@ -235,29 +235,58 @@ static void drain(struct host *host)
 		host_send_control(host, SHIP_DRAIN);
 }
 
+static void judge_stop(struct host *host)
+{
+	struct bl_exit_record stopped = { .present = true, .stop_delivered = true };
+
+	snprintf(stopped.stop_reason, sizeof(stopped.stop_reason), "%s",
+	         *host->stop_reason ? host->stop_reason : "interrupted");
+	bl_result_judge(&stopped, &host->verdict, false, 0, &host->result);
+}
+
+/* A success is one whose outputs are stored and verified: given up before that, it is none. */
+static void judge_unkept(struct host *host)
+{
+	struct bl_err err = { 0 };
+
+	if (host->result.status != BL_STATUS_SUCCESS)
+		return;
+	if (host->kept) {
+		if (!host->drained)
+			snprintf(host->result.message, sizeof(host->result.message),
+			         "the end of its log is not stored: it was stopped before");
+		return;
+	}
+	if (*host->stop_reason) {
+		judge_stop(host);
+		return;
+	}
+	bl_fail(&err, BL_ETIMEOUT, "its outputs were not stored within flush_reserve");
+	bl_next(&err, "raise flush_reserve, then --resume continues it from its newest checkpoint");
+	host_fail(host, BL_CLASS_STORAGE, &err);
+}
+
 static void end(struct host *host)
 {
 	struct ship_request request = { .op = SHIP_END };
+	struct bl_err err = { 0 };
 
 	host->tick_at = host->snapshot_at = host->stop_at = 0;
 	host->over_at = bl_mono_ms() + END_MS;
 	/* a stop before anything ran is judged as one delivered: the table knows the words */
 	if (!host->record.present && !host->result.message[0]) {
-		struct bl_exit_record none = { .present = true, .stop_delivered = true };
-
-		snprintf(none.stop_reason, sizeof(none.stop_reason), "%s",
-		         *host->stop_reason ? host->stop_reason : "interrupted");
-		bl_result_judge(&none, &host->verdict, false, 0, &host->result);
+		judge_stop(host);
 		host->result.exit_code = -1;
 		snprintf(host->result.stage, sizeof(host->result.stage), "start");
 	}
+	judge_unkept(host);
 	request.result = host->result;
 	request.last_step = host->latest.step;
 	memcpy(request.outputs_crc, host->outputs.crc, sizeof(request.outputs_crc));
 	BL_FAILPOINT("host.end.before");
-	if (host->bulk.busy) { /* stuck in an upload: its ship is replaced */
-		kill(host->bulk.child.pid, SIGKILL);
-		host->bulk.busy = false;
+	if (host->bulk.busy && lane_replace(&host->bulk, &err)) { /* stuck in an upload */
+		host_lane_lost(host, SHIP_BULK, &err);
+		return;
 	}
 	host_send_bulk(host, &request);
 }

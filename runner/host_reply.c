@@ -17,11 +17,10 @@ static void on_claimed(struct host *host, const struct ship_reply *reply)
 		host_note(host, "info", "ended %u processes that the attempt before left running",
 		          host->claim.ended_survivors);
 	BL_FAILPOINT("host.claimed");
-	if (lane_open(&host->control, SHIP_CONTROL, &host->place, host->claim.attempt, &err)) {
+	if (lane_open(&host->control, SHIP_CONTROL, &host->place, host->claim.attempt, &err))
 		host_lane_lost(host, SHIP_CONTROL, &err);
-		return;
-	}
-	host->tick_at = bl_mono_ms();
+	else
+		host->tick_at = bl_mono_ms();
 	host_event(host, HEV_DONE);
 }
 
@@ -73,8 +72,9 @@ static void on_snapshot(struct host *host, const struct ship_reply *reply)
 		host_send_last_snapshot(host);
 		return;
 	}
-	/* finished work that could not be kept is no success */
-	if (reply->err.code && host->result.status == BL_STATUS_SUCCESS)
+	/* finished work that could not be kept is no success; old checkpoints that stay are no harm */
+	if (reply->err.code && !reply->published.published &&
+	    host->result.status == BL_STATUS_SUCCESS)
 		host_fail(host, BL_CLASS_STORAGE, &reply->err);
 	host_event(host, reply->err.code ? HEV_FAILED : HEV_DONE);
 }
@@ -83,6 +83,7 @@ static void on_outputs(struct host *host, const struct ship_reply *reply)
 {
 	if (!reply->err.code) {
 		host->outputs = reply->outputs;
+		host->kept = true;
 		host_event(host, HEV_DONE);
 		return;
 	}
@@ -200,6 +201,7 @@ static void on_drained(struct host *host, const struct bl_err *err)
 		snprintf(result->message, sizeof(result->message), "%s", err->text);
 		snprintf(result->next_step, sizeof(result->next_step), "%s", err->next);
 	}
+	host->drained = true; /* or it is said why not */
 	host_event(host, err->code ? HEV_FAILED : HEV_DONE);
 }
 

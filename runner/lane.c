@@ -4,6 +4,7 @@
 #include "base/fs.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 
 /* The ship reads its end of the pair on this descriptor. */
 #define SHIP_FD 3
+#define END_MS 1000
 
 static int start(struct lane *lane, struct bl_err *err)
 {
@@ -55,12 +57,15 @@ int lane_open(struct lane *lane, enum ship_lane which, const struct ship_place *
 	return start(lane, err);
 }
 
+/* One that hangs in the kernel (a dead network disk) is not waited for: init reaps it. */
 static void end(struct lane *lane)
 {
 	if (lane->child.pid) {
+		struct pollfd gone = { .fd = lane->child.pidfd, .events = POLLIN };
+
 		kill(lane->child.pid, SIGKILL);
-		while (waitpid(lane->child.pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		if (poll(&gone, 1, END_MS) >= 0)
+			waitpid(lane->child.pid, NULL, WNOHANG);
 	}
 	bl_fd_done(&lane->child.pidfd);
 	bl_fd_done(&lane->sock);
@@ -104,6 +109,13 @@ int lane_receive(struct lane *lane, struct ship_reply *reply, bool *got, struct 
 	lane->busy = false;
 	*got = true;
 	return 0;
+}
+
+int lane_replace(struct lane *lane, struct bl_err *err)
+{
+	end(lane); /* with the socket: a reply that is still in it is to a request given up */
+	lane->busy = false;
+	return start(lane, err);
 }
 
 void lane_close(struct lane *lane)

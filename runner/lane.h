@@ -36,6 +36,9 @@ BL_MUST int lane_send(struct lane *lane, const struct ship_request *request, str
 BL_MUST int lane_receive(struct lane *lane, struct ship_reply *reply, bool *got,
                          struct bl_err *err);
 
+/* Gives up what is under way: another ship, idle. */
+BL_MUST int lane_replace(struct lane *lane, struct bl_err *err);
+
 void lane_close(struct lane *lane);
 
 #endif
