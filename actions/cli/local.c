@@ -149,6 +149,9 @@ static int resume(struct local *local, const struct options *opt, const struct b
 	if (*start == START_NEW)
 		return local_parent(local, id, err);
 	snprintf(local->run, sizeof(local->run), "%s", id);
+	/* whoever resumes from elsewhere: relative paths of the run are seen from where it began */
+	snprintf(local->cwd, sizeof(local->cwd), "%s",
+	         bl_value_text_or(run.doc, "place.cwd", local->cwd));
 	if (*start == START_SAME)
 		return local_same(local, &run, args->flags, args->n_flags, err);
 	bl_log(BL_LOG_INFO, "run %s had ended; only its outcome was missing", id);
@@ -156,63 +159,65 @@ static int resume(struct local *local, const struct options *opt, const struct b
 }
 
 /* Its newest attempt ended, and another one may do better. */
-static int say_interrupted(struct local *local, struct bl_err *err)
+static int say_interrupted(const struct local *local, const struct bl_attempts *attempts,
+                           struct bl_err *err)
 {
-	struct bl_attempts attempts;
+	const struct bl_result *result = &attempts->end.result;
 
-	if (bl_attempts_read(local->store, local->run, &attempts, err))
-		return bl_wrap(err, "run %s", local->run);
-	if (attempts.newest_ended)
+	if (attempts->newest_ended)
 		bl_fail(err, BL_EINTERRUPTED, "run %s: %s: %s", local->run,
-		        bl_class_word(attempts.end.result.class), attempts.end.result.message);
+		        bl_class_word(result->class), result->message);
 	else
 		bl_fail(err, BL_EINTERRUPTED, "run %s was interrupted", local->run);
-	return bl_next(err, "%sgo on with `branchline local --resume %s`",
-	               attempts.newest_ended && attempts.end.result.class == BL_CLASS_STORAGE
-	                       ? "make room, then "
-	                       : "",
-	               local->run);
+	if (attempts->newest_ended && result->class == BL_CLASS_STORAGE && *result->next_step)
+		bl_next(err, "%s", result->next_step);
+	return bl_next(err, "go on with `branchline local --resume %s`", local->run);
 }
 
 /*
- * All of a success is in the store, verified: the attempts' trees have served. One that says what
- * is missing, as the log on a full disk, keeps them.
+ * All of a success is in the store, verified: the attempts' trees have served. What stays behind is
+ * no failure of the run.
  */
-static int tidy(const struct local *local, const struct bl_outcome *outcome, struct bl_err *err)
+static void tidy(const struct local *local)
 {
 	char work[64 + BL_RUN_SIZE];
+	struct bl_err err = { 0 };
 	BL_FD root = -1;
 
-	if (*outcome->result.message)
-		return 0;
 	snprintf(work, sizeof(work), ".branchline/work/%s", local->run);
-	if (bl_fs_open_dir(local->root, &root, err) || bl_fs_remove_tree(root, work, err))
-		return bl_wrap(err, "remove the work directory");
-	return 0;
+	if (!bl_fs_open_dir(local->root, &root, &err) && !bl_fs_remove_tree(root, work, &err))
+		return;
+	bl_wrap(&err, "remove the work directory");
+	bl_log_err(BL_LOG_WARN, &err);
 }
 
 /* The verb's own end: what the outcome says, in the exit status too. */
-static int conclude(struct local *local, bool settled, const struct options *opt,
-                    struct bl_err *err)
+static int conclude(struct local *local, const struct options *opt, struct bl_err *err)
 {
+	struct bl_attempts attempts;
+	const struct bl_result *result = &attempts.outcome.result;
 	BL_AUTO(bl_report) report = { 0 };
 	BL_AUTO(bl_buf) text = BL_BUF(BL_DOC_MAX);
-	struct bl_outcome outcome;
 
-	if (!settled)
-		return say_interrupted(local, err);
-	if (bl_outcome_read(local->store, local->run, &outcome, err) ||
-	    bl_report_build(local->store, local->run, NULL, NULL, &report, err))
+	/* the store knows: host's last words are lost when nobody read them in time */
+	if (bl_attempts_read(local->store, local->run, &attempts, err))
+		return bl_wrap(err, "run %s", local->run);
+	if (!attempts.has_outcome)
+		return say_interrupted(local, &attempts, err);
+	if (bl_report_build(local->store, local->run, NULL, NULL, &report, err))
 		return bl_wrap(err, "report");
 	if (opt->json ? bl_report_json(&report, &text, err)
 	              : bl_report_term(&report, bl_log_colour(STDOUT_FILENO), 100, &text, err))
 		return bl_wrap(err, "report");
 	fputs(bl_buf_text(&text), stdout);
-	if (outcome.result.status == BL_STATUS_SUCCESS)
-		return tidy(local, &outcome, err);
-	bl_fail(err, bl_class_code(outcome.result.class), "run %s: %s: %s", local->run,
-	        bl_class_word(outcome.result.class), outcome.result.message);
-	return bl_next(err, "%s", outcome.result.next_step);
+	if (result->status == BL_STATUS_SUCCESS) {
+		if (!*result->message) /* it says what the store lacks: then the trees have it */
+			tidy(local);
+		return 0;
+	}
+	bl_fail(err, bl_class_code(result->class), "run %s: %s: %s", local->run,
+	        bl_class_word(result->class), result->message);
+	return bl_next(err, "%s", result->next_step);
 }
 
 static void say_run(const struct local *local, const char *how)
@@ -251,17 +256,16 @@ static int prepare(struct local *local, const struct options *opt, const struct 
 static int train(struct local *local, const struct options *opt, const struct bl_args *args,
                  struct bl_err *err)
 {
-	bool settled = true;
 	enum start start;
 
 	if (prepare(local, opt, args, &start, err))
 		return -1;
 	if (start != START_NOTHING) {
 		say_run(local, start == START_SAME ? "resuming" : "run");
-		if (local_watch(local, opt->resume != NULL, &settled, err))
+		if (local_watch(local, opt->resume != NULL, err))
 			return -1;
 	}
-	return conclude(local, settled, opt, err);
+	return conclude(local, opt, err);
 }
 
 int verb_local(int argc, char **argv, struct bl_err *err)

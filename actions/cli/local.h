@@ -66,9 +66,9 @@ BL_MUST int local_same(const struct local *local, const struct bl_run *run,
 BL_MUST int local_parent(struct local *local, const char *run, struct bl_err *err);
 
 /*
- * Starts host for local->run and shows what happens until it has ended. settled: outcome.json
- * stands. -1 when host failed before the attempt began, or could not be started.
+ * Starts host for local->run and shows what happens until it has ended; how, the store tells. -1
+ * when host failed before the attempt began, or could not be started.
  */
-BL_MUST int local_watch(struct local *local, bool resume, bool *settled, struct bl_err *err);
+BL_MUST int local_watch(struct local *local, bool resume, struct bl_err *err);
 
 #endif

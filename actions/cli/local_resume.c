@@ -8,10 +8,20 @@
 
 static int differs(const char *what, const char *then, const char *now, struct bl_err *err)
 {
-	bl_fail(err, BL_EINPUT, "resume: %s differs: the run has '%s', here is '%s'", what, then,
+	bl_fail(err, BL_EINPUT, "resume: another %s: the run has '%s', here is '%s'", what, then,
 	        now);
 	return bl_next(err, "bring it back as it was, or end the run with `branchline stop` and "
 	                    "resume it: a new run then goes on from its checkpoint");
+}
+
+/* Often the run's own doing: files that it wrote into the repository. */
+static int other_changes(const char *patch, const struct local *local, struct bl_err *err)
+{
+	bl_fail(err, BL_EINPUT, "resume: the uncommitted changes are not the run's: %.12s, not %.12s",
+	        *local->patch_sha256 ? local->patch_sha256 : "none", *patch ? patch : "none");
+	return bl_next(err, "`git status` shows them: files that the run wrote go into "
+	                    ".git/info/exclude, edits back; or end the run with `branchline stop` "
+	                    "and resume it: a new run then goes on from its checkpoint");
 }
 
 /* A flag may be given again with the value that the run has. */
@@ -46,14 +56,13 @@ int local_same(const struct local *local, const struct bl_run *run,
 	const char *data = bl_value_text_or(run->doc, "data.digest", "");
 
 	if (strcmp(head, local->git.sha) != 0)
-		return differs("the commit", head, local->git.sha, err);
+		return differs("commit", head, local->git.sha, err);
 	if (strcmp(patch, local->patch_sha256) != 0)
-		return differs("the uncommitted changes", *patch ? patch : "none",
-		               *local->patch_sha256 ? local->patch_sha256 : "none", err);
+		return other_changes(patch, local, err);
 	if (same_flags(local, run, flags, n_flags, err))
 		return -1;
 	if (strcmp(data, local->data_digest) != 0)
-		return differs("the data's digest", data, local->data_digest, err);
+		return differs("data digest", data, local->data_digest, err);
 	return 0;
 }
 

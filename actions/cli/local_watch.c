@@ -29,7 +29,7 @@ struct watch {
 	unsigned attempt;
 	char log_path[PATH_MAX + 64];
 	struct bl_buf status; /* bytes of status lines not ended yet */
-	bool settled, fenced;
+	bool fenced;
 	struct bl_err failure; /* what host said when it could not go on */
 };
 
@@ -96,7 +96,6 @@ static void on_end(struct watch *watch, const struct bl_value *line)
 {
 	int64_t code = bl_value_int_or(line, "code", 0);
 
-	watch->settled = bl_value_bool_or(line, "settled", false);
 	watch->fenced = bl_value_bool_or(line, "fenced", false);
 	if (!code)
 		return;
@@ -304,7 +303,7 @@ static void watch_done(struct watch *watch)
 	bl_buf_done(&watch->status);
 }
 
-int local_watch(struct local *local, bool resume, bool *settled, struct bl_err *err)
+int local_watch(struct local *local, bool resume, struct bl_err *err)
 {
 	struct watch watch = { .status_fd = -1, .signal_fd = -1, .notify_fd = -1, .log_fd = -1 };
 	int rc;
@@ -316,7 +315,6 @@ int local_watch(struct local *local, bool resume, bool *settled, struct bl_err *
 	watch_done(&watch);
 	if (rc)
 		return bl_wrap(err, "start host");
-	*settled = watch.settled;
 	if (watch.failure.code) {
 		*err = watch.failure;
 		return -1;

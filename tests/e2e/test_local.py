@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -244,6 +245,59 @@ def test_secrets_stay_out_of_the_store(project):
     run = project.newest()
     assert secret not in (run / "log.txt").read_text()
     assert "token ********************** end" in (run / "log.txt").read_text()
+
+
+def test_a_secret_in_a_traceback_is_no_cause(project):
+    project.configure("secrets: {API_TOKEN: api}\n")
+    secret = "hunter2-is-no-password"
+    done = project.call("local", "--", sys.executable, "-c",
+                        "import os; raise RuntimeError('401 for ?key=' + os.environ['API_TOKEN'])",
+                        API_TOKEN=secret, check=False)
+    run = project.newest()
+    assert done.returncode == 1
+    assert project.outcome()["message"] == f"RuntimeError: 401 for ?key={'*' * len(secret)}"
+    assert secret not in done.stdout + done.stderr
+    for path in run.rglob("*.json*"):
+        assert secret not in path.read_text(), path
+
+
+def test_outputs_that_were_not_stored_make_no_success(project):
+    project.configure("flush_reserve: 2s\n")
+    done = project.call("local", BRANCHLINE_FAILPOINT="ship.outputs.before=stop", check=False)
+    run = project.newest()
+    end = read_json(run / "attempts/001.end.json")
+    assert (end["status"], end["class"]) == ("failure", "storage")
+    assert "flush_reserve" in done.stderr
+    assert done.returncode == 75
+    assert not (run / "SUCCESS").exists()
+
+
+def test_the_limit_leaves_a_stop_its_grace(project, processes):
+    tidy = "trap 'sleep 4; echo tidy; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+    local = project.start("local", "--max-runtime", "3s", "--grace", "30s", "--", "sh", "-c", tidy)
+    processes.append(local)
+    run = project.newest()
+    wait_for_file(project.path / f".branchline/work/{run.name}/1/output/branchline/log")
+    local.send_signal(signal.SIGINT)
+    assert local.wait(timeout=PATIENCE) == 5
+    assert "tidy" in (run / "log.txt").read_text()
+
+
+def test_a_run_is_resumed_from_anywhere(project, processes):
+    (project.path / ".git/info/exclude").write_text("ckpt/\nold/\n")
+    local = project.start("local", "--param", "hold_at=8", "--checkpoints-path", "ckpt")
+    processes.append(local)
+    run = project.newest()
+    project.wait_for_manifest(run)
+    kill_host(run)
+    local.wait(timeout=PATIENCE)
+    (project.path / "ckpt").rename(project.path / "old")
+    sub = project.path / "data"
+    done = subprocess.run([project.branchline, "local", "--resume", run.name], cwd=sub, text=True,
+                          env=project.env({}), capture_output=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert not (sub / "ckpt").exists()
+    assert list((project.path / "ckpt").glob("step-*.pt"))
 
 
 def test_two_resumes_one_wins(project, processes):
