@@ -17,6 +17,8 @@
 #define REDRAW_MS 200
 #define RATE_MS 5000
 #define BAR_CELLS 24
+#define SAY_MS 60000
+#define WIDE 1000
 #define ETA_MAX_MS 1e13 /* three centuries */
 
 static void put(int fd, const char *bytes, size_t len)
@@ -58,7 +60,7 @@ void progress_init(struct progress *progress, int out_fd, const struct bl_mask *
 	progress->width = 80;
 	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20)
 		progress->width = size.ws_col;
-	progress->phase_since_ms = bl_mono_ms();
+	progress->phase_since_ms = progress->said_ms = bl_mono_ms();
 	if (bl_str_random(progress->token, sizeof(progress->token) - 1, &err))
 		progress->token[0] = '\0'; /* then output is not shown in Actions at all */
 }
@@ -100,19 +102,47 @@ static void add_part(struct bl_buf *out, int width, const struct bl_buf *part)
 		bl_buf_adds(out, bl_buf_text(part));
 }
 
+static bool is_counted(const struct progress *progress)
+{
+	return isfinite(progress->step) && isfinite(progress->total) && progress->total > 0;
+}
+
+/* Speed and the newest metrics, as far as they fit. */
+static void add_pace(const struct progress *progress, int width, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) part = BL_BUF(1024);
+	double left_ms = is_counted(progress)
+	                         ? (progress->total - progress->step) / progress->rate * 1000
+	                         : NAN;
+
+	if (progress->rate > 0 && left_ms >= 0 && left_ms < ETA_MAX_MS) {
+		bl_buf_adds(&part, "  ETA ");
+		bl_str_add_duration(&part, (int64_t)left_ms);
+		add_part(out, width, &part);
+	}
+	if (progress->rate > 0 && isfinite(progress->rate)) {
+		bl_buf_reset(&part);
+		bl_buf_addf(&part, progress->rate < 10 ? "  %.1f steps/s" : "  %.0f steps/s",
+		            progress->rate);
+		add_part(out, width, &part);
+	}
+	if (*progress->metrics) {
+		bl_buf_reset(&part);
+		bl_buf_addf(&part, "  %s", progress->metrics);
+		add_part(out, width, &part);
+	}
+}
+
 void progress_bar(const struct progress *progress, int64_t now_ms, struct bl_buf *out)
 {
 	BL_AUTO(bl_buf) part = BL_BUF(1024);
-	bool counted = isfinite(progress->step) && isfinite(progress->total) && progress->total > 0;
-	double left_ms = counted ? (progress->total - progress->step) / progress->rate * 1000 : 0;
 
 	bl_buf_addf(out, "%s%-8s%s ", progress->colour ? "\033[1m" : "", progress->phase,
 	            progress->colour ? "\033[0m" : "");
-	if (counted) {
+	if (is_counted(progress)) {
 		double share = progress->step / progress->total;
 
 		share = share > 1 ? 1 : share < 0 ? 0 : share;
-
 		add_bar(out, share, progress->colour);
 		bl_buf_addf(out, " %3.0f %%", share * 100);
 		bl_buf_addf(&part, "  %.0f/%.0f", progress->step, progress->total);
@@ -120,33 +150,13 @@ void progress_bar(const struct progress *progress, int64_t now_ms, struct bl_buf
 	} else if (isfinite(progress->step)) {
 		bl_buf_addf(out, "step %.0f", progress->step);
 	}
-	if (counted && progress->rate > 0 && left_ms >= 0 && left_ms < ETA_MAX_MS) {
-		bl_buf_reset(&part);
-		bl_buf_adds(&part, "  ETA ");
-		bl_str_add_duration(&part, (int64_t)left_ms);
-		add_part(out, progress->width, &part);
-	} else {
+	if (!is_counted(progress) || !(progress->rate > 0)) {
 		bl_buf_reset(&part);
 		bl_buf_adds(&part, "  ");
 		bl_str_add_duration(&part, now_ms - progress->phase_since_ms);
 		add_part(out, progress->width, &part);
 	}
-	if (progress->rate > 0 && isfinite(progress->rate)) {
-		bl_buf_reset(&part);
-		bl_buf_addf(&part, progress->rate < 10 ? "  %.1f steps/s" : "  %.0f steps/s",
-		            progress->rate);
-		add_part(out, progress->width, &part);
-	}
-	if (*progress->metrics) {
-		bl_buf_reset(&part);
-		bl_buf_addf(&part, "  %s", progress->metrics);
-		add_part(out, progress->width, &part);
-	}
-	if (*progress->note) {
-		bl_buf_reset(&part);
-		bl_buf_addf(&part, "  %s", progress->note);
-		add_part(out, progress->width, &part);
-	}
+	add_pace(progress, progress->width, out);
 }
 
 static void hide_bar(struct progress *progress)
@@ -213,6 +223,15 @@ static void flush_line(struct progress *progress)
 	put_masked(progress, 0);
 }
 
+/* All that training prints is folded away. */
+static void open_group(struct progress *progress)
+{
+	if (!progress->github || progress->group_open)
+		return;
+	puts_to(progress->out_fd, "::group::branchline: output of the command\n");
+	progress->group_open = true;
+}
+
 static void close_group(struct progress *progress)
 {
 	if (progress->line.len)
@@ -223,28 +242,49 @@ static void close_group(struct progress *progress)
 	progress->group_open = false;
 }
 
+/* What a person calls the supervisor's phases. */
+static const char *word_of(const char *phase)
+{
+	static const char *const words[][2] = { { "claim", "starting" },
+		                                { "restore", "restoring" },
+		                                { "start", "starting" },
+		                                { "flush", "saving" },
+		                                { "end", "saving" } };
+
+	for (size_t i = 0; i < BL_COUNT(words); i++)
+		if (!strcmp(phase, words[i][0]))
+			return words[i][1];
+	return phase;
+}
+
 void progress_phase(struct progress *progress, const char *phase)
 {
-	char text[64];
+	const char *word = word_of(phase);
 
-	if (!strcmp(phase, progress->phase))
+	if (!strcmp(word, progress->phase))
 		return;
-	snprintf(progress->phase, sizeof(progress->phase), "%s", phase);
-	progress->phase_since_ms = bl_mono_ms();
+	snprintf(progress->phase, sizeof(progress->phase), "%s", word);
+	progress->phase_since_ms = progress->said_ms = bl_mono_ms();
 	progress->rate = NAN;
 	progress->rate_step = NAN;
-	if (progress->github) {
-		close_group(progress);
-		snprintf(text, sizeof(text), "::group::branchline: %s\n", phase);
-		puts_to(progress->out_fd, text);
-		progress->group_open = true;
+	close_group(progress);
+	show_bar(progress);
+}
+
+/* Where nothing is redrawn, a line now and then: how far, how fast, how long still. */
+static void say_step(struct progress *progress, int64_t now)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(1024);
+
+	if (now - progress->said_ms < SAY_MS)
 		return;
-	}
-	if (progress->animated) {
-		show_bar(progress);
-		return;
-	}
-	bl_log(BL_LOG_INFO, "%s", phase);
+	progress->said_ms = now;
+	bl_buf_addf(&text, "step %.0f", progress->step);
+	if (progress->total > 0)
+		bl_buf_addf(&text, " of %.0f", progress->total);
+	add_pace(progress, WIDE, &text);
+	hide_bar(progress);
+	bl_log(BL_LOG_INFO, "%s", bl_buf_text(&text));
 }
 
 void progress_step(struct progress *progress, double step, double total, const char *metrics)
@@ -269,6 +309,8 @@ void progress_step(struct progress *progress, double step, double total, const c
 	}
 	if (progress->animated)
 		show_bar(progress);
+	else if (isfinite(step))
+		say_step(progress, now);
 }
 
 void progress_note(struct progress *progress, const char *level, const char *text)
@@ -288,6 +330,7 @@ void progress_output(struct progress *progress, const char *bytes, size_t len)
 	if (!len || (progress->github && !*progress->token))
 		return;
 	hide_bar(progress);
+	open_group(progress);
 	stop_commands(progress);
 	while (len) {
 		size_t n = len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES;

@@ -13,17 +13,19 @@
  * it, on stderr:
  *
  *   a terminal      a bar with rate and ETA, redrawn below the output
- *   GitHub Actions  a group per phase; output between ::stop-commands:: and its token
- *   anything else   a line per phase
+ *   GitHub Actions  output in a group, between ::stop-commands:: and its token
+ *   anything else   the output as it is
+ *
+ * Where no bar is redrawn, a line a minute says how far it is.
  */
 struct progress {
 	bool animated, github, colour;
 	int width, out_fd; /* out_fd: where the training's output goes */
-	char phase[24], note[64];
+	char phase[24]; /* in people's words */
 	double step, total, rate; /* NaN unknown; steps per second */
 	char metrics[160];        /* "loss 1.842  lr 0.0003" */
 	double rate_step;
-	int64_t rate_since_ms, phase_since_ms, drawn_ms;
+	int64_t rate_since_ms, phase_since_ms, drawn_ms, said_ms;
 	bool bar_shown, group_open, commands_stopped;
 	char token[33];
 	struct bl_buf line; /* output since the last line's end */

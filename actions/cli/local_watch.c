@@ -103,13 +103,27 @@ static void on_end(struct watch *watch, const struct bl_value *line)
 	bl_next(&watch->failure, "%s", bl_value_text_or(line, "next", ""));
 }
 
+/* Somebody else's wish, or a limit. */
+static void say_stop(struct watch *watch, const char *phase, const char *reason)
+{
+	char text[96];
+
+	if (watch->signals || strcmp(phase, "stopping") != 0)
+		return;
+	snprintf(text, sizeof(text), "stopping: %s", *reason ? reason : "on request");
+	progress_note(&watch->progress, "info", text);
+}
+
 static void on_phase(struct watch *watch, const struct bl_value *line)
 {
+	const char *phase = bl_value_text_or(line, "phase", "");
+
 	watch->attempt = (unsigned)bl_value_int_or(line, "attempt", 0);
 	if (watch->attempt)
 		follow(watch, bl_value_text_or(line, "root", ""));
 	read_log(watch);
-	progress_phase(&watch->progress, bl_value_text_or(line, "phase", ""));
+	say_stop(watch, phase, bl_value_text_or(line, "stop", ""));
+	progress_phase(&watch->progress, phase);
 }
 
 static void on_status(struct watch *watch, const char *bytes, size_t len)

@@ -71,11 +71,7 @@ bool bl_log_colour(int fd)
 	return isatty(fd) && term && strcmp(term, "dumb") != 0;
 }
 
-/*
- * Text from outside can hold anything: controls are shown, never obeyed. Those past 0x7f too
- * (U+009B is a terminal's CSI), and bytes that are no text.
- */
-static void add_printable(struct bl_buf *line, const char *text)
+void bl_log_add_text(struct bl_buf *line, const char *text)
 {
 	size_t n;
 
@@ -98,10 +94,10 @@ static void add_printable(struct bl_buf *line, const char *text)
 /* One line: what failed; what next. */
 static void add_message(struct bl_buf *line, const char *text, const char *next)
 {
-	add_printable(line, text);
+	bl_log_add_text(line, text);
 	if (*next) {
 		bl_buf_adds(line, "; ");
-		add_printable(line, next);
+		bl_log_add_text(line, next);
 	}
 }
 

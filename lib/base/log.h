@@ -2,7 +2,7 @@
 #ifndef BL_BASE_LOG_H
 #define BL_BASE_LOG_H
 
-#include "base/err.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 
@@ -29,6 +29,12 @@ void bl_log(enum bl_log_level level, const char *fmt, ...) BL_PRINTF(2);
 
 /* One line: what failed, why, what next. */
 void bl_log_err(enum bl_log_level level, const struct bl_err *err);
+
+/*
+ * Text from outside, made fit for a line of a terminal: it can hold anything, and controls are shown,
+ * never obeyed. Those past 0x7f too (U+009B is a terminal's CSI), and bytes that are no text.
+ */
+void bl_log_add_text(struct bl_buf *line, const char *text);
 
 /* Colour wanted on this stream: NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, GITHUB_ACTIONS, TERM=dumb, a
  * TTY. */
