@@ -20,8 +20,8 @@ BL_MUST int place_store_uri(const char *named, const char *root, char *out, size
                             struct bl_err *err);
 
 /*
- * store: --store; NULL: branchline.yaml's, else .branchline/store at the repository's root. BL_ENOENT
- * says how the first run is made.
+ * store: --store; NULL: branchline.yaml's, else .branchline/store at the repository's root.
+ * BL_ENOENT says how the first run is made.
  */
 BL_MUST int place_open(struct place *place, const char *store, enum bl_store_mode mode,
                        struct bl_err *err);

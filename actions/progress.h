@@ -20,8 +20,8 @@
  */
 struct progress {
 	bool animated, github, colour;
-	int width, out_fd; /* out_fd: where the training's output goes */
-	char phase[24]; /* in people's words */
+	int width, out_fd;        /* out_fd: where the training's output goes */
+	char phase[24];           /* in people's words */
 	double step, total, rate; /* NaN unknown; steps per second */
 	char metrics[160];        /* "loss 1.842  lr 0.0003" */
 	double rate_step;

@@ -75,7 +75,9 @@ static int signal_with_reason(struct engine *engine, const struct engine_spec *s
 {
 	BL_FD root = -1;
 
-	/* the word first: exec copies it when the signal arrives. Unwritable, it reads as cancelled */
+	/*
+	 * the word first: exec copies it when the signal arrives. Unwritable, it reads as cancelled
+	 */
 	int rc = bl_fs_open_dir(spec->root, &root, err);
 	if (!rc)
 		rc = bl_fs_replace(root, "output/branchline/stop", reason, strlen(reason), 0644,

@@ -170,8 +170,8 @@ static bool is_crash(int signum)
 void host_send_last_snapshot(struct host *host)
 {
 	struct ship_request request = { .op = SHIP_SNAPSHOT };
-	bool crashed = !host->record.present || host->engine.we_killed ||
-	               is_crash(host->record.signal);
+	bool crashed =
+		!host->record.present || host->engine.we_killed || is_crash(host->record.signal);
 
 	host->want_final = false;
 	request.when = (struct bl_snapshot_when){

@@ -72,7 +72,9 @@ static void on_snapshot(struct host *host, const struct ship_reply *reply)
 		host_send_last_snapshot(host);
 		return;
 	}
-	/* finished work that could not be kept is no success; old checkpoints that stay are no harm */
+	/*
+	 * finished work that could not be kept is no success; old checkpoints that stay are no harm
+	 */
 	if (reply->err.code && !reply->published.published &&
 	    host->result.status == BL_STATUS_SUCCESS)
 		host_fail(host, BL_CLASS_STORAGE, &reply->err);

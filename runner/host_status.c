@@ -8,7 +8,9 @@
 
 #define LINE_MAX_BYTES 65536
 
-/* Non-blocking and small enough to be atomic: a reader that is slow loses lines, host never waits. */
+/*
+ * Non-blocking and small enough to be atomic: a reader that is slow loses lines, host never waits.
+ */
 static void say(const struct host *host, struct bl_buf *line)
 {
 	bl_buf_addc(line, '\n');

@@ -30,8 +30,8 @@ BL_MUST int lane_open(struct lane *lane, enum ship_lane which, const struct ship
 BL_MUST int lane_send(struct lane *lane, const struct ship_request *request, struct bl_err *err);
 
 /*
- * The socket is readable or the ship has ended. got false: nothing yet, or it was restarted. On -1 the
- * lane is beyond repair.
+ * The socket is readable or the ship has ended. got false: nothing yet, or it was restarted. On
+ * -1 the lane is beyond repair.
  */
 BL_MUST int lane_receive(struct lane *lane, struct ship_reply *reply, bool *got,
                          struct bl_err *err);

@@ -141,8 +141,10 @@ BL_MUST int ship_drain(struct ship *ship, const struct ship_request *request,
 BL_MUST int ship_look_at_fence(struct ship *ship, struct bl_err *err);
 BL_MUST int ship_check_fence(struct ship *ship, struct bl_err *err);
 
-/* A dead attempt of this machine: its unsent log, metrics and complete checkpoints are stored, before its
- * end is. ship->claimed is that attempt's. */
+/*
+ * A dead attempt of this machine: its unsent log, metrics and complete checkpoints are stored,
+ * before its end is. ship->claimed is that attempt's.
+ */
 BL_MUST int ship_salvage(struct ship *ship, unsigned attempt, struct bl_err *err);
 
 /* What must not leave: the values of the variables that `secrets` names. */

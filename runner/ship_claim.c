@@ -64,7 +64,9 @@ static void pause_ms(int64_t ms)
 	nanosleep(&ts, NULL);
 }
 
-/* Only its heartbeat can tell: wait until seq has moved (alive) or stood still long enough (dead). */
+/*
+ * Only its heartbeat can tell: wait until seq has moved (alive) or stood still long enough (dead).
+ */
 static int watch_heartbeat(struct ship *ship, const struct bl_claim *claim, enum bl_liveness *owner,
                            struct bl_err *err)
 {
@@ -144,7 +146,9 @@ static int end_as_lost(struct ship *ship, const struct bl_claim *lost, struct bl
 	return 0;
 }
 
-/* "/opt/ml/..." is the attempt's own tree; anything else is where it says, seen from the command. */
+/*
+ * "/opt/ml/..." is the attempt's own tree; anything else is where it says, seen from the command.
+ */
 static int checkpoint_dir(struct ship *ship, const struct bl_config *config,
                           struct ship_claimed *claimed, struct bl_err *err)
 {

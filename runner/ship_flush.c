@@ -16,7 +16,9 @@
 
 #define GLOBS_MAX 64
 
-/* What an earlier attempt left in a checkpoint directory of the user's own is kept, out of the way. */
+/*
+ * What an earlier attempt left in a checkpoint directory of the user's own is kept, out of the way.
+ */
 static int move_aside(const char *dir, const char *root, unsigned attempt, struct bl_err *err)
 {
 	char aside[PATH_MAX + 64];
@@ -157,8 +159,10 @@ int ship_outputs(struct ship *ship, struct ship_reply *reply, struct bl_err *err
 	return 0;
 }
 
-/* The outcome follows from the end; any program could do this. An eligible success is what later runs are compared
- * with. */
+/*
+ * The outcome follows from the end; any program could do this. An eligible success is what later
+ * runs are compared with.
+ */
 static int settle(struct ship *ship, struct ship_reply *reply, struct bl_err *err)
 {
 	BL_AUTO(bl_run) run = { 0 };

@@ -26,7 +26,10 @@ static int salvage_stream(struct ship *ship, unsigned attempt, enum bl_stream wh
 	return rc;
 }
 
-/* What was complete but not published yet. By its format only: nobody knows when the last write was. */
+/*
+ * What was complete but not published yet. By its format only: nobody knows when the last write
+ * was.
+ */
 static int salvage_checkpoints(struct ship *ship, unsigned attempt, const char *dir,
                                struct bl_err *err)
 {

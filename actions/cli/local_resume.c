@@ -17,7 +17,8 @@ static int differs(const char *what, const char *then, const char *now, struct b
 /* Often the run's own doing: files that it wrote into the repository. */
 static int other_changes(const char *patch, const struct local *local, struct bl_err *err)
 {
-	bl_fail(err, BL_EINPUT, "resume: the uncommitted changes are not the run's: %.12s, not %.12s",
+	bl_fail(err, BL_EINPUT,
+	        "resume: the uncommitted changes are not the run's: %.12s, not %.12s",
 	        *local->patch_sha256 ? local->patch_sha256 : "none", *patch ? patch : "none");
 	return bl_next(err, "`git status` shows them: files that the run wrote go into "
 	                    ".git/info/exclude, edits back; or end the run with `branchline stop` "

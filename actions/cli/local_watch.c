@@ -253,7 +253,9 @@ static int start_host(struct local *local, bool resume, struct watch *watch, int
 		.fds = fds,
 		.n_fds = BL_COUNT(fds),
 		.own_group = true,
-		/* when we are gone nobody waits for it: it saves what there is and can be resumed */
+		/*
+		 * when we are gone nobody waits for it: it saves what there is and can be resumed
+		 */
 		.parent_signal = SIGHUP,
 	};
 	BL_FD cwd = -1;

@@ -31,8 +31,9 @@ void bl_log(enum bl_log_level level, const char *fmt, ...) BL_PRINTF(2);
 void bl_log_err(enum bl_log_level level, const struct bl_err *err);
 
 /*
- * Text from outside, made fit for a line of a terminal: it can hold anything, and controls are shown,
- * never obeyed. Those past 0x7f too (U+009B is a terminal's CSI), and bytes that are no text.
+ * Text from outside, made fit for a line of a terminal: it can hold anything, and controls are
+ * shown, never obeyed. Those past 0x7f too (U+009B is a terminal's CSI), and bytes that are no
+ * text.
  */
 void bl_log_add_text(struct bl_buf *line, const char *text);
 

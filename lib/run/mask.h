@@ -18,7 +18,10 @@ void bl_mask_free(struct bl_mask *mask); /* wipes; takes NULL */
 /* Adds a value, its base64 and percent-encoded forms, and each of its lines when it has several. */
 BL_MUST int bl_mask_add(struct bl_mask *mask, const char *value, struct bl_err *err);
 
-/* Bytes that must be held back so that a value which begins in them is seen whole: 0 without values. */
+/*
+ * Bytes that must be held back so that a value which begins in them is seen whole: 0 without
+ * values.
+ */
 size_t bl_mask_overlap(const struct bl_mask *mask);
 
 /* Hides every value that lies whole in bytes[len]. Returns how many were hidden. */

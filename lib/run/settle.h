@@ -12,7 +12,9 @@
 BL_MUST int bl_run_last_seen_ms(struct bl_store *store, const char *run,
                                 const struct bl_claim *claim, int64_t *out, struct bl_err *err);
 
-/* What attempts 1..newest used of max_runtime, ms: until their end, or until they were seen last. */
+/*
+ * What attempts 1..newest used of max_runtime, ms: until their end, or until they were seen last.
+ */
 BL_MUST int bl_run_spent_ms(struct bl_store *store, const char *run, unsigned newest, int64_t *out,
                             struct bl_err *err);
 

@@ -126,8 +126,9 @@ void each_allocation_fails(alloc_story *story, unsigned max)
 				fail_msg("allocation %u: exit %d", k, how);
 		}
 		if (k > max)
-			fail_msg("more than %u allocations: raise the bound or shorten the story", max);
-#if !defined(__SANITIZE_ADDRESS__) /* there the libraries' own are not seen */
+			fail_msg("more than %u allocations: raise the bound or shorten the story",
+			         max);
+#if !defined(__SANITIZE_ADDRESS__)  /* there the libraries' own are not seen */
 		assert_true(k > 1); /* a story without an allocation proves nothing */
 #endif
 	}

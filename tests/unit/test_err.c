@@ -81,13 +81,13 @@ static void every_code_has_its_exit_status(void **state)
 		enum bl_code code;
 		int status;
 	} table[] = {
-		{ BL_OK, 0 },         { BL_ETRAIN, 1 },        { BL_EINPUT, 2 },
-		{ BL_EDATA, 2 },      { BL_EBUSY, 2 },         { BL_ENOENT, 2 },
-		{ BL_ECAPACITY, 3 },  { BL_EDENIED, 4 },       { BL_ECANCELLED, 5 },
-		{ BL_EDEADLINE, 6 },  { BL_EINTERRUPTED, 75 }, { BL_ERETRY, 75 },
-		{ BL_ETIMEOUT, 75 },  { BL_EIO, 70 },          { BL_ENOMEM, 70 },
-		{ BL_ECORRUPT, 70 },  { BL_ENOSPC, 1 },       { BL_ELIMIT, 70 },
-		{ BL_EBUG, 70 },      { BL_EEXIST, 2 },
+		{ BL_OK, 0 },        { BL_ETRAIN, 1 },        { BL_EINPUT, 2 },
+		{ BL_EDATA, 2 },     { BL_EBUSY, 2 },         { BL_ENOENT, 2 },
+		{ BL_ECAPACITY, 3 }, { BL_EDENIED, 4 },       { BL_ECANCELLED, 5 },
+		{ BL_EDEADLINE, 6 }, { BL_EINTERRUPTED, 75 }, { BL_ERETRY, 75 },
+		{ BL_ETIMEOUT, 75 }, { BL_EIO, 70 },          { BL_ENOMEM, 70 },
+		{ BL_ECORRUPT, 70 }, { BL_ENOSPC, 1 },        { BL_ELIMIT, 70 },
+		{ BL_EBUG, 70 },     { BL_EEXIST, 2 },
 	};
 
 	(void)state;

@@ -214,8 +214,8 @@ static void the_remote_shows_no_credentials(void **state)
 }
 
 /*
- * In a process of its own: Debian's libgit2 leaks in reading the extensions of a repository, and the
- * leak checker would call that ours.
+ * In a process of its own: Debian's libgit2 leaks in reading the extensions of a repository, and
+ * the leak checker would call that ours.
  */
 static bool linked_is_read(const char *sha)
 {

@@ -101,7 +101,9 @@ static void a_fenced_attempt_writes_nothing_more(void **state)
 	}
 }
 
-/* Whatever happens in whatever order, every state that waits has a way out when its time is over. */
+/*
+ * Whatever happens in whatever order, every state that waits has a way out when its time is over.
+ */
 static void no_state_waits_for_ever(void **state)
 {
 	static const enum host_state waiting[] = { HOST_STOPPING,  HOST_KILLING,  HOST_FLUSHING,

@@ -56,7 +56,9 @@ static void what_must_be_held_back_covers_a_cut_value(void **state)
 
 	(void)state;
 	assert_true(keep >= strlen(secret) - 1);
-	/* cut at every place: after the first piece only what is beyond `keep` from its end may go */
+	/*
+	 * cut at every place: after the first piece only what is beyond `keep` from its end may go
+	 */
 	for (size_t cut = 1; cut < 16; cut++) {
 		char stream[64] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 		size_t first = 32 + cut;

@@ -29,7 +29,8 @@ static void the_bar_says_share_rate_and_eta(void **state)
 	(void)state;
 	progress_bar(&progress, 0, &bar);
 	assert_string_equal(bl_buf_text(&bar),
-	                    "training ━━━━━━──────────────────  25 %  100/400  ETA 60 s  "
+	                    "training ━━━━━━──────────────────"
+	                    "  25 %  100/400  ETA 60 s  "
 	                    "5.0 steps/s  loss 1.842");
 }
 

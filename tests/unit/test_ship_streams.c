@@ -141,7 +141,9 @@ static void an_endless_line_is_cut_not_kept(void **state)
 	                       "0000000002097152.log=1048576 ");
 }
 
-/* A ship that was restarted finds where its predecessor left off; nothing is lost or stored twice. */
+/*
+ * A ship that was restarted finds where its predecessor left off; nothing is lost or stored twice.
+ */
 static void a_successor_goes_on(void **state)
 {
 	struct fixture *fixture = *state;
