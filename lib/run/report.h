@@ -59,6 +59,9 @@ struct bl_short_sha {
 };
 struct bl_short_sha bl_side_sha(const struct bl_side *side);
 
+/* The last 4 characters of a run's id, by which people know it. */
+const char *bl_run_short(const char *run);
+
 enum bl_goal { BL_GOAL_NONE, BL_GOAL_MIN, BL_GOAL_MAX };
 
 /* What the configuration says of one metric. */

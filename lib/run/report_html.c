@@ -2,7 +2,6 @@
 #include "run/report_html.h"
 
 #include "base/clock.h"
-#include "base/str.h"
 #include "codec/hash.h"
 #include "run/report_text.h"
 
@@ -186,99 +185,6 @@ static void add_fault(const struct bl_report *report, struct bl_buf *out)
 	bl_buf_adds(out, "</section>\n");
 }
 
-/* A cell of facts: name, value, and a small line below it; nothing without a value. */
-static void add_fact(const char *name, const char *value, const char *small, struct bl_buf *out)
-{
-	if (!value[0])
-		return;
-	bl_buf_addf(out, "<div><dt>%s</dt><dd>", name);
-	bl_text_html(out, value, 80);
-	if (small[0]) {
-		bl_buf_adds(out, "<small>");
-		bl_text_html(out, small, 120);
-		bl_buf_adds(out, "</small>");
-	}
-	bl_buf_adds(out, "</dd></div>");
-}
-
-static void add_duration(const struct bl_report *report, struct bl_buf *out)
-{
-	const struct bl_side *now = &report->now;
-	int64_t end = now->ended_ms ? now->ended_ms : report->at_ms;
-	BL_AUTO(bl_buf) text = BL_BUF(64);
-	BL_AUTO(bl_buf) started = BL_BUF(64);
-	char at[BL_UTC_SIZE];
-
-	if (now->started_ms <= 0 || end < now->started_ms)
-		return;
-	bl_str_add_duration(&text, end - now->started_ms);
-	bl_utc_text(now->started_ms, at);
-	bl_buf_addf(&started, "started %.10s %.5s UTC", at, at + 11);
-	add_fact(now->ended ? "Duration" : "So far", bl_buf_text(&text), bl_buf_text(&started),
-	         out);
-}
-
-static void add_steps(const struct bl_side *now, struct bl_buf *out)
-{
-	BL_AUTO(bl_buf) text = BL_BUF(128);
-	BL_AUTO(bl_buf) small = BL_BUF(512);
-
-	if (!isnan(now->series.last_step))
-		bl_number_add(&text, now->series.last_step);
-	if (text.len && now->series.total_steps > now->series.last_step) {
-		bl_buf_adds(&text, " / ");
-		bl_number_add(&text, now->series.total_steps);
-	}
-	add_fact("Steps", bl_buf_text(&text), "", out);
-	if (now->attempts < 2)
-		return;
-	bl_buf_reset(&text);
-	bl_buf_addf(&text, "%u", now->attempts);
-	for (size_t i = 0; i < now->series.n_resumed && i < 4; i++) {
-		bl_buf_adds(&small, i ? ", " : "resumed at step ");
-		bl_number_add(&small, now->series.resumed_at[i]);
-	}
-	add_fact("Attempts", bl_buf_text(&text), bl_buf_text(&small), out);
-}
-
-/* "2 files, 1.2 MiB" large, the digest small. */
-static void add_data(const struct bl_pair *data, struct bl_buf *out)
-{
-	const char *digest = strstr(data->value, ", digest ");
-	BL_AUTO(bl_buf) name = BL_BUF(2048);
-	BL_AUTO(bl_buf) size = BL_BUF(8192);
-
-	bl_buf_adds(&name, "Data ");
-	bl_text_html(&name, data->name, 40);
-	bl_buf_add(&size, data->value,
-	           digest ? (size_t)(digest - data->value) : strlen(data->value));
-	add_fact(bl_buf_text(&name), bl_buf_text(&size), digest ? digest + 2 : "", out);
-}
-
-static void add_facts(const struct bl_report *report, struct bl_buf *out)
-{
-	const struct bl_side *now = &report->now;
-	char sha[13], cost[48];
-
-	bl_buf_adds(out, "<dl class=\"card facts\">");
-	add_duration(report, out);
-	add_steps(now, out);
-	if (now->cost_usd > 0) {
-		BL_AUTO(bl_buf) text = BL_BUF(sizeof(cost));
-
-		bl_buf_addf(&text, "$%.2f", now->cost_usd);
-		add_fact("Cost", bl_buf_text(&text), "", out);
-	}
-	add_fact("Where", now->place, "", out);
-	memcpy(sha, now->sha, sizeof(sha) - 1);
-	sha[12] = '\0';
-	add_fact(now->dirty ? "Commit, with uncommitted changes" : "Commit", sha, now->subject,
-	         out);
-	for (size_t i = 0; i < now->data.n && i < 4; i++)
-		add_data(&now->data.items[i], out);
-	bl_buf_adds(out, "</dl>\n");
-}
-
 static void add_charts(struct bl_html_charts *charts)
 {
 	const struct bl_report *report = charts->report;
@@ -350,7 +256,7 @@ int bl_report_html(const struct bl_report *report, struct bl_buf *out, struct bl
 		return -1;
 	add_hero(report, out);
 	add_fault(report, out);
-	add_facts(report, out);
+	bl_html_facts(report, out);
 	if (failed)
 		bl_html_log(report, out);
 	bl_html_metrics(report, out);

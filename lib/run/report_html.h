@@ -33,6 +33,7 @@ bool bl_html_chart(struct bl_html_charts *charts, const struct bl_html_chart *ch
 void bl_html_spark(const struct bl_curve *curve, struct bl_buf *page);
 
 /* Folded and open parts below the charts. */
+void bl_html_facts(const struct bl_report *report, struct bl_buf *out); /* a row of cells */
 void bl_html_metrics(const struct bl_report *report, struct bl_buf *page);
 void bl_html_differences(const struct bl_report *report, struct bl_buf *page);
 void bl_html_params(const struct bl_report *report, struct bl_buf *page);

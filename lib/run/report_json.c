@@ -58,6 +58,20 @@ static void add_result(struct bl_json *json, const struct bl_side *side)
 	bl_json_text(json, "message", side->result.message);
 }
 
+static void add_joins(struct bl_json *json, const struct bl_series *series)
+{
+	bl_json_list(json, "continued_from");
+	for (size_t i = 0; i < series->n_joined; i++) {
+		const struct bl_join *join = &series->joined[i];
+
+		bl_json_map(json, NULL);
+		bl_json_text(json, "run", join->run);
+		add_real(json, "step", join->step, !isnan(join->step));
+		bl_json_end_map(json);
+	}
+	bl_json_end_list(json);
+}
+
 static void add_side(struct bl_json *json, const char *key, const struct bl_side *side,
                      const char *name)
 {
@@ -85,6 +99,7 @@ static void add_side(struct bl_json *json, const char *key, const struct bl_side
 	for (size_t i = 0; i < side->series.n_resumed; i++)
 		bl_json_real(json, NULL, side->series.resumed_at[i]);
 	bl_json_end_list(json);
+	add_joins(json, &side->series);
 	add_pairs(json, "parameters", &side->params);
 	add_pairs(json, "data", &side->data);
 	add_pairs(json, "settings", &side->settings);

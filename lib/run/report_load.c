@@ -54,18 +54,21 @@ static int read_log(struct bl_store *store, struct bl_side *side, struct bl_err 
 	return 0;
 }
 
-/* "2 files, 1.2 MiB, digest 1a2b3c4d5e6f": what tells one version of the data from another. */
+/* "2 files, 1.2 MiB, 7999 records, digest 1a2b3c4d5e6f": tells one version from others. */
 static int read_channel(const struct bl_value *channel, struct bl_side *side, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(4096);
 	int64_t files = bl_value_int_or(channel, "files", 0);
 	int64_t bytes = bl_value_int_or(channel, "bytes", 0);
+	int64_t records = bl_value_int_or(channel, "records", 0);
 
 	if (files > 0 && bytes >= 0) {
 		bl_buf_addf(&text, "%lld file%s, ", (long long)files, files > 1 ? "s" : "");
 		bl_str_add_bytes(&text, (uint64_t)bytes);
 		bl_buf_adds(&text, ", ");
 	}
+	if (records > 0)
+		bl_buf_addf(&text, "%lld record%s, ", (long long)records, records > 1 ? "s" : "");
 	bl_buf_addf(&text, "digest %.12s", bl_value_text_or(channel, "digest", ""));
 	if (bl_buf_check(&text, "data", err))
 		return -1;
@@ -139,7 +142,7 @@ static int read_side(struct bl_store *store, const struct bl_run *run, struct bl
 	read_names(run, side);
 	side->present = true;
 	if (read_pairs(run, side, err) || read_state(store, side, err) ||
-	    bl_series_read(store, run->id, &side->series, err) || read_log(store, side, err))
+	    bl_series_read_joined(store, run->id, &side->series, err) || read_log(store, side, err))
 		return -1;
 	return 0;
 }

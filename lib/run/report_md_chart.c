@@ -111,6 +111,14 @@ static void add_legend(const struct bl_report *report, const struct pair *pair, 
 		bl_number_add(out, pair->other->step[pair->other->n - 1]);
 		bl_buf_adds(out, ")");
 	}
+	for (size_t i = 0; i < series->n_joined && i < 2; i++) {
+		if (isnan(series->joined[i].step))
+			break;
+		bl_buf_adds(out, i ? ", that one from run " : " · continued from run ");
+		bl_text_md(out, bl_run_short(series->joined[i].run), 4);
+		bl_buf_adds(out, " at step ");
+		bl_number_add(out, series->joined[i].step);
+	}
 	for (size_t i = 0; i < series->n_resumed && i < 3; i++) {
 		bl_buf_adds(out, i ? ", " : " · resumed at step ");
 		bl_number_add(out, series->resumed_at[i]);

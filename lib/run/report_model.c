@@ -107,12 +107,17 @@ const char *bl_report_log_tail(const char *log, size_t max_bytes, size_t *lines)
 	return from;
 }
 
+const char *bl_run_short(const char *run)
+{
+	size_t len = strlen(run);
+
+	return run + (len > 4 ? len - 4 : 0);
+}
+
 /* "main", or "run q7xk" when the branch does not tell it from this run. */
 static void name_side(const struct bl_report *report, const struct bl_side *side,
                       struct bl_sentence to)
 {
-	size_t len = strlen(side->run);
-
 	if (!side->present)
 		return;
 	if (side->branch[0] && strcmp(side->branch, report->now.branch)) {
@@ -120,7 +125,7 @@ static void name_side(const struct bl_report *report, const struct bl_side *side
 		return;
 	}
 	bl_say(to, "run ");
-	bl_say(to, side->run + (len > 4 ? len - 4 : 0));
+	bl_say(to, bl_run_short(side->run));
 }
 
 /* The first curve that went bad and never recovered; of several at one step the primary. */
@@ -160,6 +165,21 @@ static void say_interruptions(const struct bl_side *side, struct bl_sentence to)
 	}
 }
 
+/* ", continued from run q7xk at step 400", the newest first. */
+static void say_joins(const struct bl_side *side, struct bl_sentence to)
+{
+	const struct bl_series *series = &side->series;
+
+	for (size_t i = 0; i < series->n_joined && i < 4; i++) {
+		bl_say(to, i ? ", that one from run " : " · continued from run ");
+		bl_say(to, bl_run_short(series->joined[i].run));
+		if (isnan(series->joined[i].step))
+			continue;
+		bl_say(to, " at step ");
+		bl_say_number(to, series->joined[i].step);
+	}
+}
+
 /* "Cost $0.63 · 41 min on g6.xlarge spot us-east-1b · 1 interruption, resumed at step 400" */
 static void judge_facts(struct bl_report *report)
 {
@@ -179,6 +199,7 @@ static void judge_facts(struct bl_report *report)
 		bl_say(to, "On ");
 	}
 	bl_say(to, now->place[0] ? now->place : "this machine");
+	say_joins(now, to);
 	say_interruptions(now, to);
 }
 

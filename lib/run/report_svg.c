@@ -4,6 +4,7 @@
 #include "run/report_text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,25 +278,48 @@ static void add_vertical(const struct plot *plot, const char *class, double x)
 	            x, x);
 }
 
-/* Where later attempts went on. */
-static void add_resumes(const struct plot *plot)
+/* A mark's line, and its label unless the one before it is too near. */
+static void add_mark(const struct plot *plot, double step, const char *label, double *labelled)
+{
+	double x = x_share(plot, step) * 100, room = plot->chart->wide ? 26 : 62;
+
+	if (!(x >= 0 && x <= 100))
+		return;
+	add_vertical(plot, "resume", x);
+	if (x - *labelled < room)
+		return;
+	*labelled = x;
+	bl_buf_addf(plot->charts->page,
+	            "<text class=\"resume\" x=\"%.2f%%\" y=\"0\" dy=\"-5\" "
+	            "text-anchor=\"%s\">%s</text>",
+	            x,
+	            x > 70   ? "end"
+	            : x < 30 ? "start"
+	                     : "middle",
+	            label);
+}
+
+/* Where this run went on from another one, and where later attempts went on; by step. */
+static void add_marks(const struct plot *plot)
 {
 	const struct bl_series *series = &plot->charts->report->now.series;
+	double labelled = -1000; /* per cent */
+	char label[96];
 
-	for (size_t i = 0; i < series->n_resumed && plot->chart->curves[0]->has_steps; i++) {
-		double x = x_share(plot, series->resumed_at[i]) * 100;
+	if (!plot->chart->curves[0]->has_steps)
+		return;
+	for (size_t i = series->n_joined; i-- > 0;) {
+		const struct bl_join *join = &series->joined[i];
 
-		if (x < 0 || x > 100)
-			continue;
-		add_vertical(plot, "resume", x);
-		bl_buf_addf(plot->charts->page,
-		            "<text class=\"resume\" x=\"%.2f%%\" y=\"0\" dy=\"-5\" "
-		            "text-anchor=\"%s\">resumed at step %s</text>",
-		            x,
-		            x > 70   ? "end"
-		            : x < 30 ? "start"
-		                     : "middle",
-		            bl_number_text(series->resumed_at[i]).text);
+		snprintf(label, sizeof(label), "continued from %s%s at step %s",
+		         plot->chart->wide ? "run " : "", bl_run_short(join->run),
+		         bl_number_text(join->step).text);
+		add_mark(plot, join->step, label, &labelled);
+	}
+	for (size_t i = 0; i < series->n_resumed; i++) {
+		snprintf(label, sizeof(label), "resumed at step %s",
+		         bl_number_text(series->resumed_at[i]).text);
+		add_mark(plot, series->resumed_at[i], label, &labelled);
 	}
 }
 
@@ -329,7 +353,7 @@ void bl_svg_field(struct bl_html_charts *charts, const struct bl_html_chart *cha
 	add_scale(&plot, view->has_log ? "linear" : "");
 	if (view->has_log)
 		add_scale(&log_plot, "log-scale");
-	add_resumes(&plot);
+	add_marks(&plot);
 	add_divergence(&plot);
 	bl_buf_adds(charts->page, "<line class=\"cursor\" y1=\"0\" y2=\"100%\"/>");
 	for (size_t i = 0; i < BL_HTML_SIDES; i++)

@@ -2,6 +2,7 @@
 #ifndef BL_RUN_SERIES_H
 #define BL_RUN_SERIES_H
 
+#include "run/keys.h"
 #include "run/store.h"
 
 /*
@@ -19,12 +20,19 @@ struct bl_curve {
 	double bad_step;                 /* first NaN or infinity; NaN none */
 	bool has_steps;
 };
+/* An earlier run that a series goes back to. */
+struct bl_join {
+	char run[BL_RUN_SIZE];
+	double step; /* where what follows it begins: of the checkpoint; NaN: nothing is joined */
+};
 struct bl_series {
 	struct bl_curve *curves; /* sorted by name */
 	size_t n;
 	double resumed_at
 		[32]; /* attempts 2..: newest step kept of the earlier ones, else their first */
 	size_t n_resumed;
+	struct bl_join joined[16]; /* the run that it continued, the one that that continued, ... */
+	size_t n_joined;
 	double last_step, total_steps; /* NaN unknown */
 	size_t bad_lines;              /* lines that were no record: torn, or written by others */
 	size_t over_limit;             /* values left out beyond the limits below */
@@ -50,6 +58,21 @@ BL_MUST int bl_series_finish(struct bl_series_reader *reader, struct bl_series *
 void bl_series_done(struct bl_series *series);
 BL_MUST int bl_series_read(struct bl_store *store, const char *run, struct bl_series *out,
                            struct bl_err *err);
+/*
+ * The same, with the curves of the runs that it continued before its own: each as far as the
+ * checkpoint that was restored. At most 16 of them; one that was removed, or is met again, ends
+ * the joined part. Curves that the run itself does not have are left out: they are not its own.
+ */
+BL_MUST int bl_series_read_joined(struct bl_store *store, const char *run, struct bl_series *out,
+                                  struct bl_err *err);
+/*
+ * The part of it that decides: puts points of `earlier` before those of `series`, where both have
+ * a curve by steps: what comes before the first step of `series` and not after `saved`, the step
+ * of the checkpoint (NaN unknown). joined_at: where the series goes on from; NaN: nothing was
+ * joined. BL_ENOMEM, with some of the curves joined.
+ */
+BL_MUST int bl_series_join(struct bl_series *series, const struct bl_series *earlier, double saved,
+                           double *joined_at, struct bl_err *err);
 const struct bl_curve *bl_series_find(const struct bl_series *series, const char *name);
 
 #endif

@@ -62,8 +62,7 @@ static int add_curve(struct bl_curves *curves, size_t slot, const char *name, si
 		curves->cap = cap;
 	}
 	it = &curves->items[curves->n++];
-	*it = (struct bl_building){ .curve = { .last = NAN, .bad_step = NAN } };
-	it->curve.best_min = it->curve.best_max = NAN;
+	*it = (struct bl_building){ 0 };
 	memcpy(it->curve.name, name, len);
 	curves->slots[slot] = (unsigned short)curves->n;
 	return 0;
@@ -222,8 +221,9 @@ int bl_curves_resume(struct bl_curves *curves, double step, double *resumed_at, 
 	return 0;
 }
 
-static void find_extremes(struct bl_curve *curve)
+void bl_curve_extremes(struct bl_curve *curve)
 {
+	curve->last = curve->bad_step = curve->best_min = curve->best_max = NAN;
 	for (size_t i = 0; i < curve->n; i++) {
 		double value = curve->value[i];
 
@@ -260,7 +260,7 @@ int bl_curves_finish(struct bl_curves *curves, struct bl_series *out, struct bl_
 			continue;
 		}
 		list[n] = curves->items[i].curve;
-		find_extremes(&list[n++]);
+		bl_curve_extremes(&list[n++]);
 	}
 	curves->n = 0; /* moved out */
 	qsort(list, n, sizeof(*list), by_name);

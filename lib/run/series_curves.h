@@ -44,6 +44,9 @@ BL_MUST int bl_curves_add(struct bl_curves *curves, size_t index, double step, d
 BL_MUST int bl_curves_resume(struct bl_curves *curves, double step, double *resumed_at,
                              struct bl_err *err);
 
+/* Sets last, best_min, best_max and bad_step by the points. */
+void bl_curve_extremes(struct bl_curve *curve);
+
 /* Moves the curves that have points out, in order, sorted by name, extremes found. */
 BL_MUST int bl_curves_finish(struct bl_curves *curves, struct bl_series *out, struct bl_err *err);
 

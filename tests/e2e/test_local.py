@@ -152,6 +152,11 @@ def test_resume_of_an_ended_run_is_a_new_run_with_a_parent(project):
     parents = read_json(second / "run.json")["parents"]
     assert parents[0]["run"] == first.name
     assert "start at step 20" in (second / "log.txt").read_text()
+    report = json.loads(project.call("report", second.name, "--format", "json").stdout)
+    assert report["this"]["continued_from"] == [{"run": first.name, "step": 20}]
+    (loss,) = [curve for curve in report["curves"] if curve["name"] == "loss"]
+    assert loss["steps"] == list(range(1, 31))
+    assert f"continued from run {first.name[-4:]} at step 20" in report["facts"]
 
 
 def test_resume_refuses_what_would_alter_the_run(project, processes):

@@ -67,6 +67,7 @@ static void read_series(const struct bl_value *doc, struct bl_side *side)
 {
 	const struct bl_value *curves = bl_value_get(doc, "curves");
 	const struct bl_value *records = bl_value_get(doc, "lines");
+	const struct bl_value *joins = bl_value_get(doc, "joined");
 	struct bl_series_reader *reader = NULL;
 	BL_AUTO(bl_buf) lines = BL_BUF(64u << 20);
 	struct bl_err err = { 0 };
@@ -84,6 +85,12 @@ static void read_series(const struct bl_value *doc, struct bl_side *side)
 	must(bl_series_feed(reader, bl_buf_text(&lines), lines.len, &err), &err);
 	must(bl_series_finish(reader, &side->series, &err), &err);
 	bl_series_reader_free(reader);
+	for (size_t i = 0; joins && i < joins->n; i++) {
+		struct bl_join *join = &side->series.joined[side->series.n_joined++];
+
+		copy_text(joins->items[i], "run", join->run, sizeof(join->run));
+		join->step = bl_value_real_or(joins->items[i], "step", (double)NAN);
+	}
 }
 
 static void read_side(const struct bl_value *doc, struct bl_side *side)

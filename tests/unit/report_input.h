@@ -13,7 +13,7 @@
  *           "stage", "message", "next_step", "attempts", "started", "ended", "cost", "log",
  *           "params": {...}, "data": {...}, "settings": {...},
  *           "curves": [{"name", "from", "to", "points", "every", "attempt", "first"}],
- *           "lines": [records of the metrics stream]}
+ *           "lines": [records of the metrics stream], "joined": [{"run", "step"}]}
  * A curve falls (or rises) from `from` towards `to` as a/(1+x); its steps are first,
  * first + every, ...
  */
