@@ -50,6 +50,27 @@ static int configured(const char **store, struct bl_config *config, struct bl_er
 	return 0;
 }
 
+/* A verb about runs makes no store: only the first run does. */
+static int open_there(const char *uri, enum bl_store_mode mode, struct bl_store **out,
+                      struct bl_err *err)
+{
+	struct bl_store *store;
+
+	if (bl_store_open(uri, BL_STORE_READ, &store, err)) {
+		if (err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err);
+		bl_fail(err, BL_ENOENT, "there is no store at '%s'", uri);
+		return bl_next(err, "the first `branchline local` makes it; --store names another");
+	}
+	if (mode == BL_STORE_READ) {
+		*out = store;
+		return 0;
+	}
+	bl_store_close(store);
+	return bl_store_open(uri, mode, out, err);
+}
+
 int place_open(struct place *place, const char *store, enum bl_store_mode mode, struct bl_err *err)
 {
 	BL_AUTO(bl_config) config = { 0 };
@@ -65,13 +86,7 @@ int place_open(struct place *place, const char *store, enum bl_store_mode mode, 
 	    configured(&store, &config, err) ||
 	    place_store_uri(store, place->root, uri, sizeof(uri), err))
 		return -1;
-	if (bl_store_open(uri, mode, &place->store, err)) {
-		if (err->code == BL_ENOENT)
-			return bl_next(err, "the first `branchline local` makes it; or name "
-			                    "another with --store");
-		return -1;
-	}
-	return 0;
+	return open_there(uri, mode, &place->store, err);
 }
 
 int place_run(struct place *place, const char *word, char run[BL_RUN_SIZE], struct bl_err *err)

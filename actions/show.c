@@ -1,7 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/show.h"
 
+#include "base/log.h"
+
 #include <math.h>
+
+static size_t columns_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+size_t show_text(const char *text, size_t columns, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) plain = BL_BUF(65536);
+	const char *p;
+	size_t n;
+
+	bl_log_add_text(&plain, text);
+	p = bl_buf_text(&plain);
+	n = columns_of(p);
+	if (n <= columns) {
+		bl_buf_adds(out, p);
+		return n;
+	}
+	for (n = 0; *p; p++) {
+		n += ((unsigned char)*p & 0xc0) != 0x80;
+		if (n == columns)
+			break;
+		bl_buf_addc(out, *p);
+	}
+	bl_buf_adds(out, "…");
+	return columns;
+}
 
 void show_step(double step, double total, struct bl_buf *out)
 {

@@ -11,4 +11,10 @@ void show_step(double step, double total, struct bl_buf *out);        /* "120/40
 void show_metric(const char *name, double value, struct bl_buf *out); /* "loss 1.842", "" */
 void show_summary_json(struct bl_json *json, const struct bl_run_summary *run);
 
+/*
+ * Text from outside for a terminal, in at most `columns` of it (wide characters count as one): cut
+ * with "…". Returns how many it takes.
+ */
+size_t show_text(const char *text, size_t columns, struct bl_buf *out);
+
 #endif

@@ -137,6 +137,18 @@ static int follow(struct place *place, const char *run, enum bl_stream stream,
 	}
 }
 
+/* An empty log has its reasons. */
+static int say_nothing(struct place *place, const char *run, struct bl_err *err)
+{
+	struct bl_run_summary summary;
+
+	if (bl_run_summarise(place->store, run, &summary, err))
+		return -1;
+	bl_log(BL_LOG_INFO, "nothing of run %s is stored yet; it is %s%s", run, summary.word,
+	       summary.state == BL_RUN_RUNNING ? ": --follow waits for what it prints" : "");
+	return 0;
+}
+
 static int print(struct place *place, const char *run, const struct options *opt,
                  struct printing *printing, struct bl_err *err)
 {
@@ -153,7 +165,9 @@ static int print(struct place *place, const char *run, const struct options *opt
 	if (opt->lines < 0 &&
 	    bl_stream_read(place->store, run, stream, &cursor, print_piece, printing, err))
 		return -1;
-	return opt->follow ? follow(place, run, stream, &cursor, printing, err) : 0;
+	if (opt->follow)
+		return follow(place, run, stream, &cursor, printing, err);
+	return printing->begun || tail.len ? 0 : say_nothing(place, run, err);
 }
 
 int verb_logs(int argc, char **argv, struct bl_err *err)

@@ -94,7 +94,11 @@ static int remove_run(struct place *place, const char *run, const struct options
 	if (refuse_live(place, run, err) ||
 	    bl_store_list(place->store, NULL, prefix.text, NULL, 0, count, &sweep, err))
 		return -1;
-	if (!opt->yes && isatty(STDIN_FILENO) && !agreed(run, &sweep))
+	if (!opt->yes && !isatty(STDIN_FILENO)) {
+		bl_fail(err, BL_EINPUT, "nobody is there to be asked");
+		return bl_next(err, "say --yes to remove run %s", run);
+	}
+	if (!opt->yes && !agreed(run, &sweep))
 		return bl_fail(err, BL_ECANCELLED, "nothing was removed");
 	if (bl_store_list(place->store, NULL, prefix.text, NULL, 0, sweep_one, &sweep, err) ||
 	    bl_store_delete(place->store, NULL, last.text, err))

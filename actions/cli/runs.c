@@ -4,11 +4,13 @@
 #include "actions/show.h"
 #include "actions/verbs.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "codec/json.h"
 #include "run/run.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 struct options {
 	const char *store, *job;
@@ -34,18 +36,73 @@ static const struct bl_usage usage = {
 	.n_options = BL_COUNT(table),
 };
 
-static void print_row(const struct bl_run_summary *run, int64_t now_ms)
+enum { COL_RUN, COL_JOB, COL_BRANCH, COL_STATE, COL_STEP, COL_METRIC, COL_STARTED, COLUMNS };
+
+/* At most this wide; a column is as wide as its widest text. */
+static const size_t widest[COLUMNS] = { 30, 16, 24, 24, 20, 28, 24 };
+
+struct row {
+	char text[COLUMNS][256];
+	size_t columns[COLUMNS];
+};
+
+static void set_cell(struct row *row, size_t column, const char *text)
+{
+	BL_AUTO(bl_buf) cell = BL_BUF(sizeof(row->text[0]) - 1);
+
+	row->columns[column] = show_text(text, widest[column], &cell);
+	snprintf(row->text[column], sizeof(row->text[column]), "%s", bl_buf_text(&cell));
+}
+
+static void fill_row(const struct bl_run_summary *run, int64_t now_ms, struct row *row)
 {
 	BL_AUTO(bl_buf) age = BL_BUF(64);
-	BL_AUTO(bl_buf) step = BL_BUF(64);
-	BL_AUTO(bl_buf) metric = BL_BUF(128);
+	BL_AUTO(bl_buf) step = BL_BUF(1024);
+	BL_AUTO(bl_buf) metric = BL_BUF(1024);
 
-	bl_str_add_duration(&age, now_ms - run->created_ms);
+	bl_str_add_duration(&age, now_ms > run->created_ms ? now_ms - run->created_ms : 0);
+	bl_buf_adds(&age, " ago");
 	show_step(run->step, run->total_steps, &step);
 	show_metric(run->primary, run->primary_value, &metric);
-	printf("%-30s  %-12.12s  %-16.16s  %-24s  %-12s  %-22s  %s ago\n", run->id, run->job,
-	       *run->branch ? run->branch : "-", run->word, bl_buf_text(&step),
-	       bl_buf_text(&metric), bl_buf_text(&age));
+	set_cell(row, COL_RUN, run->id);
+	set_cell(row, COL_JOB, run->job);
+	set_cell(row, COL_BRANCH, *run->branch ? run->branch : "-");
+	set_cell(row, COL_STATE, run->word);
+	set_cell(row, COL_STEP, step.len ? bl_buf_text(&step) : "-");
+	set_cell(row, COL_METRIC, metric.len ? bl_buf_text(&metric) : "-");
+	set_cell(row, COL_STARTED, bl_buf_text(&age));
+}
+
+static void print_rows(const struct row *rows, size_t n)
+{
+	size_t width[COLUMNS] = { 0 };
+
+	for (size_t i = 0; i < n * COLUMNS; i++)
+		if (rows[i / COLUMNS].columns[i % COLUMNS] > width[i % COLUMNS])
+			width[i % COLUMNS] = rows[i / COLUMNS].columns[i % COLUMNS];
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k + 1 < COLUMNS; k++)
+			printf("%s%*s  ", rows[i].text[k], (int)(width[k] - rows[i].columns[k]),
+			       "");
+		puts(rows[i].text[COLUMNS - 1]);
+	}
+}
+
+static int print_table(const struct bl_runs *runs, struct bl_err *err)
+{
+	static const char *const titles[COLUMNS] = { "RUN",  "JOB",    "BRANCH", "STATE",
+		                                     "STEP", "METRIC", "STARTED" };
+	struct row *rows = calloc(runs->n + 1, sizeof(*rows));
+
+	if (!rows)
+		return bl_fail(err, BL_ENOMEM, "out of memory");
+	for (size_t k = 0; k < COLUMNS; k++)
+		set_cell(&rows[0], k, titles[k]);
+	for (size_t i = 0; i < runs->n; i++)
+		fill_row(&runs->runs[i], bl_wall_ms(), &rows[i + 1]);
+	print_rows(rows, runs->n + 1);
+	free(rows);
+	return 0;
 }
 
 static int print_json(const struct bl_runs *runs, struct bl_err *err)
@@ -85,13 +142,13 @@ int verb_runs(int argc, char **argv, struct bl_err *err)
 		return bl_wrap(err, "runs");
 	if (opt.json)
 		return print_json(&runs, err);
-	if (!runs.n) {
-		fputs("no runs yet; the first one: branchline local\n", stderr);
-		return 0;
-	}
-	printf("%-30s  %-12s  %-16s  %-24s  %-12s  %-22s  %s\n", "RUN", "JOB", "BRANCH", "STATE",
-	       "STEP", "METRIC", "STARTED");
-	for (size_t i = 0; i < runs.n; i++)
-		print_row(&runs.runs[i], bl_wall_ms());
+	if (runs.unreadable)
+		bl_log(BL_LOG_WARN,
+		       "%zu runs are left out: their run.json is torn or of a newer version",
+		       runs.unreadable);
+	if (runs.n)
+		return print_table(&runs, err);
+	bl_log(BL_LOG_INFO, "%s",
+	       opt.live ? "no run is live" : "no runs yet; the first one: branchline local");
 	return 0;
 }

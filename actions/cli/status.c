@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VALUE_COLUMNS 600
+
 struct options {
 	const char *store;
 	bool json;
@@ -59,8 +61,21 @@ static int read_facts(struct place *place, const char *run, struct facts *out, s
 
 static void line(const char *name, const char *value)
 {
-	if (*value)
-		printf("%-11s %s\n", name, value);
+	BL_AUTO(bl_buf) text = BL_BUF(4096);
+
+	if (!*value)
+		return;
+	show_text(value, VALUE_COLUMNS, &text);
+	printf("%-11s %s\n", name, bl_buf_text(&text));
+}
+
+/* The clock that wrote it may be ahead of ours. */
+static void add_ago(struct bl_buf *out, int64_t at_ms)
+{
+	int64_t ms = bl_wall_ms() - at_ms;
+
+	bl_str_add_duration(out, ms > 0 ? ms : 0);
+	bl_buf_adds(out, " ago");
 }
 
 static void print_progress(const struct facts *facts)
@@ -77,31 +92,46 @@ static void print_progress(const struct facts *facts)
 	if (!*facts->beat.checkpoint.manifest)
 		return;
 	bl_buf_reset(&text);
+	add_ago(&text, facts->beat.checkpoint.at_ms);
 	if (!isnan(facts->beat.checkpoint.step))
-		bl_buf_addf(&text, "step %.0f, ", facts->beat.checkpoint.step);
-	bl_str_add_duration(&text, bl_wall_ms() - facts->beat.checkpoint.at_ms);
-	bl_buf_adds(&text, " ago");
+		bl_buf_addf(&text, ", training was at step %.0f", facts->beat.checkpoint.step);
 	line("checkpoint", bl_buf_text(&text));
 }
 
 static void print_attempt(const struct facts *facts)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(4096);
+	const struct bl_attempts *attempts = &facts->attempts;
 
-	if (!facts->attempts.newest)
+	if (!attempts->newest)
 		return;
-	bl_buf_addf(&text, "%u", facts->attempts.newest);
-	if (facts->attempts.interruptions)
-		bl_buf_addf(&text, ", %u interrupted before", facts->attempts.interruptions);
-	if (!facts->attempts.newest_ended)
-		bl_buf_addf(&text, ", held by process %" PRId64, facts->attempts.claim.owner.pid);
+	bl_buf_addf(&text, "%u", attempts->newest);
+	if (attempts->interruptions)
+		bl_buf_addf(&text, ", %u interrupted", attempts->interruptions);
+	if (!attempts->newest_ended)
+		bl_buf_addf(&text, ", %s by process %" PRId64,
+		            facts->run.state == BL_RUN_RESUMABLE ? "was held" : "held",
+		            attempts->claim.owner.pid);
 	line("attempt", bl_buf_text(&text));
 	bl_buf_reset(&text);
 	if (facts->beat.seq && facts->run.state != BL_RUN_ENDED) {
-		bl_str_add_duration(&text, bl_wall_ms() - facts->beat.at_ms);
-		bl_buf_adds(&text, " ago");
+		add_ago(&text, facts->beat.at_ms);
 		line("heartbeat", bl_buf_text(&text));
 	}
+}
+
+static void print_end(const struct bl_run_summary *run)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(256);
+	char when[BL_UTC_SIZE];
+
+	if (!run->finished_ms)
+		return;
+	bl_utc_text(run->finished_ms, when);
+	bl_buf_addf(&text, "%s, after ", when);
+	bl_str_add_duration(
+		&text, run->finished_ms > run->created_ms ? run->finished_ms - run->created_ms : 0);
+	line("ended", bl_buf_text(&text));
 }
 
 static void print_facts(const struct facts *facts)
@@ -118,7 +148,8 @@ static void print_facts(const struct facts *facts)
 	line("branch", run->branch);
 	line("code", *run->sha ? code : "");
 	line("started", when);
-	if (run->state != BL_RUN_ENDED)
+	print_end(run);
+	if (run->state == BL_RUN_RUNNING || run->state == BL_RUN_STOPPING)
 		line("phase", run->phase);
 	print_attempt(facts);
 	print_progress(facts);
@@ -126,7 +157,7 @@ static void print_facts(const struct facts *facts)
 	if (facts->attempts.has_outcome)
 		line("next", facts->attempts.outcome.result.next_step);
 	else if (run->state == BL_RUN_RESUMABLE)
-		printf("%-11s branchline local --resume %s\n", "next", run->id);
+		printf("%-11s `branchline local --resume %s` goes on with it\n", "next", run->id);
 }
 
 static int print_json(const struct facts *facts, struct bl_err *err)

@@ -64,6 +64,42 @@ def test_runs_status_logs_pull_and_rm_tell_of_it(project, tmp_path):
     assert not list(project.store.glob("runs/*/*"))
 
 
+def test_pull_neither_overwrites_nor_pretends(project, tmp_path):
+    project.call("local")
+    out = tmp_path / "out"
+    told = project.call("pull", "--checkpoint", "--dry-run", "--json", "latest", out)
+    assert "step-000020.pt" in [f["path"] for f in json.loads(told.stdout)["files"]]
+    assert not out.exists()
+    project.call("pull", "latest", out)
+    project.call("pull", "latest", out)     # the same again: nothing to do
+    model = out / "model/model.bin"
+    model.write_text("my own")
+    done = project.call("pull", "latest", out, check=False)
+    assert done.returncode == 2 and "model/model.bin" in done.stderr
+    assert model.read_text() == "my own"
+
+
+def test_verbs_about_runs_make_no_store(project):
+    for verb in (["rm", "--yes", "latest"], ["stop"], ["logs", "-f"], ["baseline"], ["runs"]):
+        done = project.call(*verb, "--store", "nowhere", check=False)
+        assert done.returncode == 2 and "there is no store at" in done.stderr, verb
+        assert not (project.path / "nowhere").exists(), verb
+
+
+def test_rm_asks_or_is_told(project):
+    project.call("local")
+    done = project.call("rm", "latest", check=False)
+    assert done.returncode == 2 and "--yes" in done.stderr
+    assert project.runs()
+
+
+def test_controls_in_a_cause_reach_no_terminal(project):
+    project.call("local", "--", sys.executable, "-c", "raise ValueError('\\x1b]0;owned\\x07')",
+                 check=False)
+    for verb in ("status", "runs"):
+        assert "\x1b" not in project.call(verb).stdout
+
+
 def test_a_traceback_is_the_cause(project):
     done = project.call("local", "--param", "fail_at=7", check=False)
     outcome = project.outcome()
