@@ -144,7 +144,7 @@ static int say_nothing(struct place *place, const char *run, struct bl_err *err)
 
 	if (bl_run_summarise(place->store, run, &summary, err))
 		return -1;
-	bl_log(BL_LOG_INFO, "nothing of run %s is stored yet; it is %s%s", run, summary.word,
+	bl_log(BL_LOG_INFO, "nothing that run %s printed is stored; it is %s%s", run, summary.word,
 	       summary.state == BL_RUN_RUNNING ? ": --follow waits for what it prints" : "");
 	return 0;
 }

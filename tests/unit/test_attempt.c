@@ -320,6 +320,39 @@ static void a_heartbeat_reads_back(void **state)
 	assert_int_equal(got.phases[1].ms, 90000);
 }
 
+static void a_heartbeat_is_refused_or_taken_as_far_as_it_goes(void **state)
+{
+	static const struct {
+		const char *text;
+		bool read;
+	} table[] = {
+		{ "{\"schema\":1,\"attempt\":2,\"seq\":7,\"at_ms\":9}", true },
+		{ "{\"schema\":1,\"attempt\":2,\"seq\":7,\"at_ms\":9,\"step\":\"x\","
+		  "\"metrics\":[],\"phases\":3,\"checkpoint\":null,\"log\":1,\"new\":{}}",
+		  true },
+		{ "{\"schema\":2,\"attempt\":2,\"seq\":7,\"at_ms\":9}", false },
+		{ "{\"schema\":1,\"attempt\":0,\"seq\":7,\"at_ms\":9}", false },
+		{ "{\"schema\":1,\"attempt\":1000,\"seq\":7,\"at_ms\":9}", false },
+		{ "{\"schema\":1,\"attempt\":2,\"at_ms\":9}", false },
+		{ "{\"schema\":1,\"attempt\":2,\"seq\":7}", false },
+		{ "{\"schema\":1,\"attempt\":2,\"seq\":7,\"at_ms\":", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_heartbeat got = { .seq = 77 };
+		struct bl_err err = { 0 };
+		int rc = bl_heartbeat_decode(table[i].text, strlen(table[i].text), &got, &err);
+
+		assert_int_equal(rc, table[i].read ? 0 : -1);
+		assert_int_equal(err.code, table[i].read ? BL_OK : BL_ECORRUPT);
+		assert_int_equal(got.seq, table[i].read ? 7 : 77);
+		if (!rc)
+			assert_true(got.attempt == 2 && isnan(got.step) && !got.n_metrics);
+	}
+}
+
 static void an_early_heartbeat_knows_little(void **state)
 {
 	struct bl_heartbeat beat, got = { 0 };
@@ -432,6 +465,7 @@ int main(void)
 		IN_SCRATCH(attempts_of_a_run),
 		IN_SCRATCH(a_stop_is_a_wish_with_a_reason),
 		IN_SCRATCH(a_heartbeat_reads_back),
+		cmocka_unit_test(a_heartbeat_is_refused_or_taken_as_far_as_it_goes),
 		IN_SCRATCH(an_early_heartbeat_knows_little),
 		IN_SCRATCH(alike_names_do_not_spoil_a_heartbeat),
 		IN_SCRATCH(bad_heartbeats_are_named),

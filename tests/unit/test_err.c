@@ -75,6 +75,21 @@ static void the_innermost_next_step_stands(void **state)
 	assert_string_equal(err.next, "");
 }
 
+static void who_knows_better_renames_the_kind(void **state)
+{
+	struct bl_err err = { 0 };
+
+	(void)state;
+	bl_fail(&err, BL_EIO, "open '/x': no");
+	bl_next(&err, "do y");
+	assert_int_equal(bl_recode(&err, BL_EINPUT), -1);
+	assert_int_equal(err.code, BL_EINPUT);
+	assert_string_equal(err.text, "open '/x': no"); /* the cause and the cure stay */
+	assert_string_equal(err.next, "do y");
+	bl_fail(&err, BL_EBUG, "an echo");
+	assert_int_equal(err.code, BL_EINPUT);
+}
+
 static void every_code_has_its_exit_status(void **state)
 {
 	static const struct {
@@ -104,6 +119,7 @@ int main(void)
 		cmocka_unit_test(a_long_context_never_costs_the_cause),
 		cmocka_unit_test(a_cut_text_stays_utf8),
 		cmocka_unit_test(the_innermost_next_step_stands),
+		cmocka_unit_test(who_knows_better_renames_the_kind),
 		cmocka_unit_test(every_code_has_its_exit_status),
 	};
 

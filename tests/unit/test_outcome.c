@@ -657,6 +657,66 @@ static void bad_outcomes_are_named(void **state)
 	}
 }
 
+static void a_result_reads_back(void **state)
+{
+	struct bl_result mine = { .status = BL_STATUS_FAILURE,
+		                  .class = BL_CLASS_CUDA_OOM,
+		                  .stage = "training",
+		                  .exit_code = 3,
+		                  .signal = 9,
+		                  .message = "out of \"memory\"\n at 7",
+		                  .next_step = "a smaller batch" };
+	BL_AUTO(bl_buf) text = BL_BUF(4096);
+	struct bl_json json = BL_JSON(&text);
+	struct bl_result got = { 0 };
+	struct bl_err err = { 0 };
+	BL_VALUE map = NULL;
+
+	(void)state;
+	bl_json_map(&json, NULL);
+	bl_result_write(&json, &mine);
+	bl_json_end_map(&json);
+	must(bl_json_parse(bl_buf_text(&text), text.len, "result", &map, &err), &err);
+	must(bl_result_read(map, &got, &err), &err);
+	assert_int_equal(got.status, mine.status);
+	assert_int_equal(got.class, mine.class);
+	assert_int_equal(got.exit_code, mine.exit_code);
+	assert_int_equal(got.signal, mine.signal);
+	assert_string_equal(got.stage, mine.stage);
+	assert_string_equal(got.message, mine.message);
+	assert_string_equal(got.next_step, mine.next_step);
+}
+
+/* The one without a command has no code; what is unknown names itself and leaves `out` alone. */
+static void half_a_result_is_read_or_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		bool read;
+	} table[] = {
+		{ "{\"status\":\"success\"}", true },
+		{ "{\"status\":\"cancelled\",\"class\":\"cancelled\",\"later\":1}", true },
+		{ "{}", false },
+		{ "[]", false },
+		{ "{\"status\":1}", false },
+		{ "{\"status\":\"fine\"}", false },
+		{ "{\"status\":\"failure\",\"class\":\"moon\"}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_result got = { .exit_code = 77 };
+		struct bl_err err = { 0 };
+		BL_VALUE map = NULL;
+
+		must(bl_json_parse(table[i].text, strlen(table[i].text), "result", &map, &err),
+		     &err);
+		assert_int_equal(bl_result_read(map, &got, &err), table[i].read ? 0 : -1);
+		assert_int_equal(err.code, table[i].read ? BL_OK : BL_ECORRUPT);
+		assert_int_equal(got.exit_code, table[i].read ? -1 : 77);
+	}
+}
+
 /* --- allocations ------------------------------------------------------------------------------ */
 
 static struct bl_store *shared;
@@ -701,6 +761,8 @@ int main(void)
 		IN_SCRATCH(racers_agree_on_one_outcome),
 		IN_SCRATCH(a_full_disk_settles_nothing),
 		IN_SCRATCH(bad_outcomes_are_named),
+		cmocka_unit_test(a_result_reads_back),
+		cmocka_unit_test(half_a_result_is_read_or_refused),
 		IN_SCRATCH(each_allocation),
 	};
 
