@@ -86,11 +86,11 @@ static int add_head(const struct bl_report *report, struct bl_buf *out, struct b
 	return 0;
 }
 
-static void add_crumb(const char *text, struct bl_buf *out)
+static void add_crumb(const char *what, const char *text, struct bl_buf *out)
 {
 	if (!text[0])
 		return;
-	bl_buf_adds(out, "<span>");
+	bl_buf_addf(out, "<span>%s ", what);
 	bl_text_html(out, text, 80);
 	bl_buf_adds(out, "</span>");
 }
@@ -151,8 +151,8 @@ static void add_hero(const struct bl_report *report, struct bl_buf *out)
 	            "<header class=\"card hero %s\"><p class=\"crumbs\"><span class=\"pill %s\">%s"
 	            "</span>",
 	            mood_class(report), mood_class(report), state_word(report));
-	add_crumb(now->job, out);
-	add_crumb(now->branch, out);
+	add_crumb("job", now->job, out);
+	add_crumb("branch", now->branch, out);
 	bl_buf_adds(out, "<code>");
 	bl_text_html(out, now->run, BL_RUN_SIZE);
 	bl_buf_adds(out, "</code></p>\n<h1>");
