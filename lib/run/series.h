@@ -23,7 +23,7 @@ struct bl_curve {
 /* An earlier run that a series goes back to. */
 struct bl_join {
 	char run[BL_RUN_SIZE];
-	double step; /* where what follows it begins: of the checkpoint; NaN: nothing is joined */
+	double step; /* where what follows it went on from; NaN: nothing is joined */
 };
 struct bl_series {
 	struct bl_curve *curves; /* sorted by name */
@@ -59,17 +59,17 @@ void bl_series_done(struct bl_series *series);
 BL_MUST int bl_series_read(struct bl_store *store, const char *run, struct bl_series *out,
                            struct bl_err *err);
 /*
- * The same, with the curves of the runs that it continued before its own: each as far as the
- * checkpoint that was restored. At most 16 of them; one that was removed, or is met again, ends
+ * The same, with the curves of the runs that it continued before its own: each up to the step where
+ * the next one's values begin. At most 16 of them; one that was removed, or is met again, ends
  * the joined part. Curves that the run itself does not have are left out: they are not its own.
  */
 BL_MUST int bl_series_read_joined(struct bl_store *store, const char *run, struct bl_series *out,
                                   struct bl_err *err);
 /*
  * The part of it that decides: puts points of `earlier` before those of `series`, where both have
- * a curve by steps: what comes before the first step of `series` and not after `saved`, the step
- * of the checkpoint (NaN unknown). joined_at: where the series goes on from; NaN: nothing was
- * joined. BL_ENOMEM, with some of the curves joined.
+ * a curve by steps: what comes before the first step of `series`. joined_at: where the series goes
+ * on from: `saved`, what the checkpoint's manifest says (NaN unknown), if it lies between the two,
+ * else the newest step kept; NaN: nothing was joined. BL_ENOMEM, with some of the curves joined.
  */
 BL_MUST int bl_series_join(struct bl_series *series, const struct bl_series *earlier, double saved,
                            double *joined_at, struct bl_err *err);

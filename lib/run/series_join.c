@@ -19,12 +19,12 @@ static double first_step(const struct bl_series *series)
 	return first;
 }
 
-/* How many points of an earlier run lie before `first` and not beyond its checkpoint. */
-static size_t points_kept(const struct bl_curve *curve, double first, double saved)
+/* How many points of an earlier run lie before `first`. */
+static size_t points_kept(const struct bl_curve *curve, double first)
 {
 	size_t n = curve->has_steps ? curve->n : 0;
 
-	while (n && (curve->step[n - 1] >= first || curve->step[n - 1] > saved))
+	while (n && curve->step[n - 1] >= first)
 		n--;
 	return n;
 }
@@ -77,7 +77,7 @@ int bl_series_join(struct bl_series *series, const struct bl_series *earlier, do
 	for (size_t i = 0; !isnan(first) && i < series->n; i++) {
 		struct bl_curve *curve = &series->curves[i];
 		const struct bl_curve *before = bl_series_find(earlier, curve->name);
-		size_t n = before && curve->has_steps ? points_kept(before, first, saved) : 0;
+		size_t n = before && curve->has_steps ? points_kept(before, first) : 0;
 
 		if (!n)
 			continue;
@@ -90,8 +90,11 @@ int bl_series_join(struct bl_series *series, const struct bl_series *earlier, do
 		points += n;
 		newest = fmax(newest, before->step[n - 1]);
 	}
-	/* a snapshot's step may be newer than what it saved: then the values tell */
-	*joined_at = !isnan(newest) && saved <= first ? saved : newest;
+	/*
+	 * A manifest has the newest step that was known when its snapshot was taken: what it holds
+	 * may be older or newer than that. The values on both sides tell more.
+	 */
+	*joined_at = saved > newest && saved < first ? saved : newest;
 	return 0;
 }
 

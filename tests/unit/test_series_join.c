@@ -62,7 +62,7 @@ static struct bl_series series_from(int first)
 	return series_of(text);
 }
 
-static void points_join_up_to_the_checkpoint(void **state)
+static void points_join_up_to_the_first_of_their_own(void **state)
 {
 	static const struct {
 		int first;
@@ -70,12 +70,13 @@ static void points_join_up_to_the_checkpoint(void **state)
 		const char *loss, *eval;
 	} cases[] = {
 		{ 30, 20, 20, "10:5 20:4 30:2 40:1", "20:9 40:7" },
-		{ 35, 25, 25, "10:5 20:4 35:2 45:1", "20:9 45:7" }, /* beyond it: void */
 		{ 30, NAN, 20, "10:5 20:4 30:2 40:1", "20:9 40:7" },
+		{ 35, 32, 32, "10:5 20:4 30:3 35:2 45:1", "20:9 45:7" }, /* between the values */
 		{ 50, NAN, 40, "10:5 20:4 30:3 40:2.5 50:2 60:1", "20:9 40:8 60:7" },
-		{ 30, 33, 20, "10:5 20:4 30:2 40:1", "20:9 40:7" }, /* the snapshot came late */
-		{ 10, 40, NAN, "10:2 20:1", "20:7" },               /* it started anew */
-		{ 60, 5, NAN, "60:2 70:1", "70:7" },
+		/* the manifest names a step newer, or older, than what it holds */
+		{ 30, 33, 20, "10:5 20:4 30:2 40:1", "20:9 40:7" },
+		{ 50, 20, 40, "10:5 20:4 30:3 40:2.5 50:2 60:1", "20:9 40:8 60:7" },
+		{ 10, 40, NAN, "10:2 20:1", "20:7" }, /* it started anew */
 	};
 
 	(void)state;
@@ -307,7 +308,7 @@ static void no_allocation_is_taken_for_granted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(points_join_up_to_the_checkpoint),
+		cmocka_unit_test(points_join_up_to_the_first_of_their_own),
 		cmocka_unit_test(a_joined_curve_knows_its_extremes),
 		IN_SCRATCH(a_line_of_runs_is_one_curve),
 		IN_SCRATCH(a_removed_run_costs_the_joined_part_only),
