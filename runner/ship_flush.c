@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define GLOBS_MAX 64
+#define ASIDE_MAX 16
 
 /*
  * What an earlier attempt left in a checkpoint directory of the user's own is kept, out of the way.
@@ -22,14 +23,22 @@
 static int move_aside(const char *dir, const char *root, unsigned attempt, struct bl_err *err)
 {
 	char aside[PATH_MAX + 64];
+	bool beside = false; /* on a file system of its own it stays there */
 
-	snprintf(aside, sizeof(aside), "%s/checkpoints-before", root);
-	if (!rename(dir, aside) || errno == ENOENT)
-		return 0;
-	if (errno == ENOTEMPTY || errno == EEXIST || errno == EXDEV) {
-		snprintf(aside, sizeof(aside), "%s.before-attempt-%u", dir, attempt);
-		if (!rename(dir, aside))
+	for (unsigned try = 1; try <= ASIDE_MAX; try++) {
+		if (beside)
+			snprintf(aside, sizeof(aside), "%s.before-attempt-%u-%u", dir, attempt,
+			         try);
+		else
+			snprintf(aside, sizeof(aside), "%s/checkpoints-before-%u", root, try);
+		if (!rename(dir, aside) || errno == ENOENT)
 			return 0;
+		if (errno == EXDEV && !beside) {
+			beside = true;
+			try = 0;
+		} else if (errno != ENOTEMPTY && errno != EEXIST) {
+			break;
+		}
 	}
 	bl_fail_errno(err, errno, "move '%s' aside", dir);
 	return bl_next(err, "empty or remove it, then resume again");
@@ -51,6 +60,24 @@ static int restore_parent(struct ship *ship, struct ship_reply *reply, struct bl
 	                             &reply->restore.restored, restored, said, err);
 }
 
+static int restore_own(struct ship *ship, struct ship_reply *reply, struct bl_buf *said,
+                       struct bl_manifest *restored, struct bl_err *err)
+{
+	const char *dir = ship->claimed.checkpoint_dir;
+
+	if (!bl_checkpoint_restore(ship->store, NULL, ship->place.run, NULL, dir,
+	                           &reply->restore.restored, restored, said, err))
+		return 0;
+	/* a first attempt begins with an empty place: this is what a ship before us, killed, restored */
+	if (err->code != BL_EEXIST || ship->claimed.attempt > 1)
+		return -1;
+	bl_err_clear(err);
+	if (move_aside(dir, ship->claimed.root, ship->claimed.attempt, err))
+		return -1;
+	return bl_checkpoint_restore(ship->store, NULL, ship->place.run, NULL, dir,
+	                             &reply->restore.restored, restored, said, err);
+}
+
 int ship_restore(struct ship *ship, struct ship_reply *reply, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) said = BL_BUF(SHIP_TEXT - 1);
@@ -64,8 +91,7 @@ int ship_restore(struct ship *ship, struct ship_reply *reply, struct bl_err *err
 	if (ship->claimed.attempt > 1 &&
 	    move_aside(dir, ship->claimed.root, ship->claimed.attempt, err))
 		return -1;
-	if (bl_checkpoint_restore(ship->store, NULL, ship->place.run, NULL, dir,
-	                          &reply->restore.restored, &restored, &said, err))
+	if (restore_own(ship, reply, &said, &restored, err))
 		return bl_wrap(err, "restore");
 	if (!reply->restore.restored.found && restore_parent(ship, reply, &said, &restored, err))
 		return bl_wrap(err, "restore the parent's checkpoint");

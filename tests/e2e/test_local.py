@@ -195,6 +195,18 @@ def test_resume_of_an_ended_run_is_a_new_run_with_a_parent(project):
     assert f"continued from run {first.name[-4:]} at step 20" in report["facts"]
 
 
+def test_a_parents_checkpoint_is_restored_again_after_a_kill(project):
+    project.call("local")
+    first = project.newest()
+    killed = project.call("local", "--resume", "latest", "--param", "steps=30", check=False,
+                          BRANCHLINE_FAILPOINT="ship.restore.after=kill")
+    (second,) = [run.parent for run in project.store.glob("runs/*/run.json") if run.parent != first]
+    assert "holds" not in killed.stderr     # what the killed one restored is in nobody's way
+    assert not (second / "attempts/001.end.json").exists()
+    project.call("local", "--resume", second.name)
+    assert "start at step 20, attempt 2" in (second / "log.txt").read_text()
+
+
 def test_resume_refuses_what_would_alter_the_run(project, processes):
     local = project.start("local", "--param", "hold_at=12")
     processes.append(local)
