@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define POLL_MS 500
+#define SURVIVORS_MS 10000
 #define SEEN_MS 15000 /* a wish is seen within 10 s */
 
 struct options {
@@ -34,6 +35,25 @@ static const struct bl_usage usage = {
 	.words_max = 1,
 };
 
+/* What a dead supervisor left: its processes end, its last words stay on this machine. */
+static int end_survivors(const char *run, unsigned attempt, struct bl_err *err)
+{
+	char run_pair[BL_RUN_SIZE + 24], attempt_pair[40];
+	const char *const pairs[] = { run_pair, attempt_pair, NULL };
+	unsigned ended = 0;
+
+	snprintf(run_pair, sizeof(run_pair), "BRANCHLINE_RUN_ID=%s", run);
+	snprintf(attempt_pair, sizeof(attempt_pair), "BRANCHLINE_ATTEMPT=%u", attempt);
+	if (bl_proc_end_all(pairs, bl_mono_ms() + SURVIVORS_MS, &ended, err))
+		return bl_wrap(err, "end what attempt %u left running", attempt);
+	if (ended)
+		bl_log(BL_LOG_INFO, "ended %u processes that attempt %u left running", ended,
+		       attempt);
+	bl_log(BL_LOG_INFO, "what attempt %u had not stored stays in .branchline/work/%s/%u",
+	       attempt, run, attempt);
+	return 0;
+}
+
 /* Nobody may be left to see the wish: the outcome then follows from what stands. */
 static int settle_dead(struct place *place, const struct bl_run *run, bool *settled,
                        struct bl_err *err)
@@ -45,7 +65,8 @@ static int settle_dead(struct place *place, const struct bl_run *run, bool *sett
 	if (bl_attempts_read(place->store, run->id, &attempts, err))
 		return -1;
 	if (attempts.newest && !attempts.newest_ended &&
-	    bl_proc_probe(&attempts.claim.owner, &owner, err))
+	    (bl_proc_probe(&attempts.claim.owner, &owner, err) ||
+	     (owner == BL_DEAD && end_survivors(run->id, attempts.newest, err))))
 		return -1;
 	return bl_run_settle(place->store, run, owner, settled, &outcome, err);
 }

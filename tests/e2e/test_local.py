@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from conftest import PATIENCE, read_json, until, wait_for_file
-from project import Project, kill_host
+from project import Project, check_nothing_lives, kill_host
 
 
 @pytest.fixture
@@ -151,6 +151,20 @@ def test_stop_ends_a_run_from_elsewhere(project, processes):
     project.call("stop", run.name)
     assert local.wait(timeout=PATIENCE) == 5
     assert project.outcome(run)["class"] == "cancelled"
+
+
+def test_stop_ends_what_a_killed_host_left(project, processes):
+    left = "setsid sleep 1000 & echo up; while :; do sleep 0.1; done"
+    local = project.start("local", "--", "sh", "-c", left)
+    processes.append(local)
+    run = project.newest()
+    wait_for_file(project.path / f".branchline/work/{run.name}/1/output/branchline/log")
+    kill_host(run)
+    assert local.wait(timeout=PATIENCE) == 75
+    done = project.call("stop", run.name)
+    check_nothing_lives(run.name)
+    assert project.outcome(run)["status"] == "cancelled"
+    assert f".branchline/work/{run.name}/1" in done.stderr
 
 
 def test_time_is_a_limit(project):
