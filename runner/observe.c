@@ -26,7 +26,7 @@
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define SCAN_MS 1000
 #define ECHO_END_MS 2000
-#define RECORDS_MAX ((size_t)4 << 20)
+#define RECORDS_MAX ((size_t)64 << 20) /* trainer_state.json gives all it has at once */
 #define EVIDENCE_MAX ((size_t)1 << 20)
 
 struct observer {
@@ -89,9 +89,11 @@ static void scan(struct observer *ob)
 	if (bl_mono_ms() < ob->scan_mono_ms)
 		return;
 	ob->scan_mono_ms = bl_mono_ms() + SCAN_MS;
-	if (ob->metrics)
-		bl_metrics_scan(ob->metrics, bl_wall_ms(), &ob->records);
+	bool more = ob->metrics && bl_metrics_scan(ob->metrics, bl_wall_ms(), &ob->records);
 	flush_records(ob);
+	/* the ring goes first; the rest is due at once, unless the disk takes no records now */
+	if (more && !ob->records.len)
+		ob->scan_mono_ms = 0;
 }
 
 /* The next bytes to all who want them; false: there were none. */
@@ -264,8 +266,11 @@ static void finish(struct observer *ob)
 	const char *last = observe_tail_last(&ob->tail, &len);
 
 	observe_lines_end(&ob->lines, take_line, ob);
-	if (ob->metrics)
-		bl_metrics_finish(ob->metrics, bl_wall_ms(), &ob->records);
+	while (ob->metrics && bl_metrics_finish(ob->metrics, bl_wall_ms(), &ob->records)) {
+		flush_records(ob);
+		if (ob->records.len) /* the disk is full for good: nobody comes after us */
+			break;
+	}
 	/* the last lines first: they are worth more than records */
 	if (ob->dir >= 0)
 		record_free_log_room(ob->dir);

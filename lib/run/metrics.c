@@ -211,23 +211,24 @@ void bl_metrics_line(struct bl_metrics *metrics, const char *line, size_t len, i
 			sources[i]->line(metrics, line, len);
 }
 
-static void scan_all(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out, bool last)
+static bool scan_all(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out, bool last)
 {
 	metrics->at_ms = at_ms;
 	metrics->out = out;
 	for (size_t i = 0; i < BL_COUNT(sources); i++)
 		if (sources[i]->scan)
 			sources[i]->scan(metrics, last);
+	return metrics->file.more;
 }
 
-void bl_metrics_scan(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out)
+bool bl_metrics_scan(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out)
 {
-	scan_all(metrics, at_ms, out, false);
+	return scan_all(metrics, at_ms, out, false);
 }
 
-void bl_metrics_finish(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out)
+bool bl_metrics_finish(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out)
 {
-	scan_all(metrics, at_ms, out, true);
+	return scan_all(metrics, at_ms, out, true);
 }
 
 void bl_metrics_said(const struct bl_metrics *metrics, struct bl_buf *out)

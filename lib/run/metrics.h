@@ -34,10 +34,16 @@ void bl_metrics_free(struct bl_metrics *metrics);
  * Appends records to `out`. */
 void bl_metrics_line(struct bl_metrics *metrics, const char *line, size_t len, int64_t at_ms,
                      struct bl_buf *out);
-/* Looks at the files: call about once a second; reads only what changed. */
-void bl_metrics_scan(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out);
-/* The command has ended: last look, incomplete last lines count as they are. */
-void bl_metrics_finish(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out);
+/*
+ * Looks at the files: call about once a second; reads only what changed. true: it stopped at about
+ * 1 MiB of records with more to read; empty `out` and call again.
+ */
+bool bl_metrics_scan(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out);
+/*
+ * The command has ended: last look, incomplete last lines count as they are. To be called until
+ * it returns false, as bl_metrics_scan().
+ */
+bool bl_metrics_finish(struct bl_metrics *metrics, int64_t at_ms, struct bl_buf *out);
 
 /* For people: which sources were chosen, "trainer_state.json (37 points), ignoring stdout". */
 void bl_metrics_said(const struct bl_metrics *metrics, struct bl_buf *out);

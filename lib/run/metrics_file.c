@@ -9,7 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_MAX_BYTES (16u << 20) /* of one look: the rest waits for the next */
+/*
+ * Where one look ends, so that its caller can put the records away: what they take, and what is
+ * read.
+ */
+#define RECORDS_ENOUGH_BYTES (1u << 20)
+#define READ_MAX_BYTES (16u << 20)
 
 static void take_line(struct bl_metrics *metrics, const char *line, size_t len)
 {
@@ -46,7 +51,12 @@ static void read_on(struct bl_metrics *metrics)
 {
 	char block[32768];
 
-	for (size_t sum = 0; sum < READ_MAX_BYTES;) {
+	metrics->file.more = false;
+	for (size_t sum = 0;;) {
+		if (sum >= READ_MAX_BYTES || metrics->out->len >= RECORDS_ENOUGH_BYTES) {
+			metrics->file.more = true;
+			return;
+		}
 		ssize_t n =
 			pread(metrics->file.fd, block, sizeof(block), (off_t)metrics->file.offset);
 
@@ -95,7 +105,7 @@ static void scan(struct bl_metrics *metrics, bool last)
 	if (!metrics->metrics_file)
 		return;
 	follow(metrics);
-	if (last && carry->len && !metrics->file.skipping) {
+	if (last && !metrics->file.more && carry->len && !metrics->file.skipping) {
 		take_line(metrics, carry->data, carry->len);
 		bl_buf_reset(carry);
 	}

@@ -77,6 +77,7 @@ struct bl_metrics {
 		int fd;
 		uint64_t offset;
 		bool skipping; /* the rest of a line that is too long */
+		bool more;     /* the last look ended before the file did */
 		struct bl_buf carry;
 	} file;
 	struct {

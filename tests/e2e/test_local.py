@@ -38,6 +38,18 @@ def test_a_run_succeeds_and_leaves_what_the_design_says(project):
     assert "step-000020.pt" in [e["path"] for e in manifest["entries"]]
 
 
+def test_a_hundred_thousand_points_in_a_moment(project):
+    (project.path / "points.py").write_text(
+        "import json, os\n"
+        "with open(os.environ['BRANCHLINE_METRICS'], 'a') as out:\n"
+        "    for step in range(1, 100001):\n"
+        "        out.write(json.dumps({'step': step, 'loss': 1 / step}) + chr(10))\n")
+    project.call("local", "--", "python3", "points.py")
+    lines = (project.newest() / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 100000
+    assert json.loads(lines[-1])["step"] == 100000
+
+
 def test_git_sees_nothing_of_it(project):
     project.call("local")
     assert project.git("status", "--porcelain") == ""

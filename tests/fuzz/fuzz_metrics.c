@@ -23,7 +23,8 @@ static void feed(struct bl_metrics *metrics, const char *text, size_t len, struc
 		text += n;
 		len -= n;
 	}
-	bl_metrics_finish(metrics, at_ms, out);
+	while (bl_metrics_finish(metrics, at_ms, out))
+		bl_buf_reset(out);
 }
 
 /* Each line a document without a key twice: the strict parser says so. */

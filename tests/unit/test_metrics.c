@@ -51,7 +51,7 @@ static void play(const char *input, size_t len, struct bl_buf *out)
 	struct bl_metrics *metrics = made(&(struct bl_metrics_where){ .attempt = 1 });
 
 	feed(metrics, input, len, out);
-	bl_metrics_finish(metrics, 9999, out);
+	assert_false(bl_metrics_finish(metrics, 9999, out));
 	bl_metrics_said(metrics, out);
 	bl_buf_addc(out, '\n');
 	bl_metrics_free(metrics);
@@ -147,7 +147,7 @@ static void scan_shows(struct bl_metrics *metrics, int64_t at_ms, const char *ex
 {
 	BL_AUTO(bl_buf) out = BL_BUF(OUT_MAX);
 
-	bl_metrics_scan(metrics, at_ms, &out);
+	assert_false(bl_metrics_scan(metrics, at_ms, &out));
 	assert_string_equal(brief(&out), expect);
 }
 
@@ -155,7 +155,7 @@ static void finish_shows(struct bl_metrics *metrics, const char *expect)
 {
 	BL_AUTO(bl_buf) out = BL_BUF(OUT_MAX);
 
-	bl_metrics_finish(metrics, 1000000, &out);
+	assert_false(bl_metrics_finish(metrics, 1000000, &out));
 	assert_string_equal(brief(&out), expect);
 }
 
@@ -426,6 +426,39 @@ static void goals_follow_from_names(void **state)
 		assert_false(bl_metric_goal_is_min(max[i]));
 }
 
+/* More than one look may show: it ends early, says so, and nothing is lost or told twice. */
+static void a_long_file_comes_in_pieces(void **state)
+{
+	enum { POINTS = 60000 };
+	BL_AUTO(bl_buf) out = BL_BUF(OUT_MAX);
+	struct bl_metrics_where where = { .attempt = 1 };
+	char path[] = "/tmp/metrics-XXXXXX";
+	FILE *file = fdopen(mkstemp(path), "w");
+	struct bl_metrics *metrics;
+	struct bl_err err = { 0 };
+	size_t looks = 0, lines = 0;
+	bool more = true;
+
+	(void)state;
+	assert_non_null(file);
+	for (int step = 1; step <= POINTS; step++)
+		fprintf(file, "{\"step\":%d,\"loss\":0.5}\n", step);
+	fclose(file);
+	where.metrics_file = path;
+	assert_int_equal(bl_metrics_new(&where, &metrics, &err), 0);
+	for (; more; looks++) {
+		more = bl_metrics_finish(metrics, 1, &out);
+		for (const char *p = bl_buf_text(&out); (p = strchr(p, '\n')); p++)
+			lines++;
+		assert_int_equal(out.failed, BL_OK);
+		bl_buf_reset(&out);
+	}
+	assert_int_equal(lines, POINTS);
+	assert_true(looks > 2);
+	bl_metrics_free(metrics);
+	unlink(path);
+}
+
 static int whole_story(struct bl_err *err)
 {
 	static const char line[] = "{\"step\":1,\"loss\":1}";
@@ -436,8 +469,8 @@ static int whole_story(struct bl_err *err)
 	if (bl_metrics_new(&where, &metrics, err))
 		return -1;
 	bl_metrics_line(metrics, line, strlen(line), 1, &out);
-	bl_metrics_scan(metrics, 2, &out);
-	bl_metrics_finish(metrics, 3, &out);
+	if (bl_metrics_scan(metrics, 2, &out) || bl_metrics_finish(metrics, 3, &out))
+		bl_buf_reset(&out);
 	bl_metrics_said(metrics, &out);
 	bl_metrics_free(metrics);
 	return bl_buf_check(&out, "stream", err);
@@ -452,6 +485,7 @@ static void a_failed_allocation_costs_a_metric(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_file_comes_in_pieces),
 		cmocka_unit_test(output_reads_as_expected),
 		cmocka_unit_test(the_metrics_file_is_followed),
 		cmocka_unit_test(a_line_too_long_is_dropped_alone),
