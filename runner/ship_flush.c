@@ -68,7 +68,7 @@ static int restore_own(struct ship *ship, struct ship_reply *reply, struct bl_bu
 	if (!bl_checkpoint_restore(ship->store, NULL, ship->place.run, NULL, dir,
 	                           &reply->restore.restored, restored, said, err))
 		return 0;
-	/* a first attempt begins with an empty place: this is what a ship before us, killed, restored */
+	/* a first attempt begins with an empty place: a ship before us, killed, restored this */
 	if (err->code != BL_EEXIST || ship->claimed.attempt > 1)
 		return -1;
 	bl_err_clear(err);

@@ -28,10 +28,11 @@ static void the_bar_says_share_rate_and_eta(void **state)
 
 	(void)state;
 	progress_bar(&progress, 0, &bar);
-	assert_string_equal(bl_buf_text(&bar),
-	                    "training ━━━━━━──────────────────"
-	                    "  25 %  100/400  ETA 60 s  "
-	                    "5.0 steps/s  loss 1.842");
+	assert_string_equal(bl_buf_text(&bar), "training ━━━━━━"
+	                                       "─────────"
+	                                       "─────────"
+	                                       "  25 %  100/400  ETA 60 s  "
+	                                       "5.0 steps/s  loss 1.842");
 }
 
 static void a_narrow_terminal_loses_the_least_important(void **state)
