@@ -47,9 +47,11 @@ struct host {
 	struct bl_verdict verdict;
 	struct bl_result result;
 	struct bl_outputs outputs;
-	bool want_final; /* the last snapshot waits for the lane */
-	bool kept;       /* the outputs are stored and verified */
-	bool drained;    /* ... the log and metrics, too */
+	bool want_final;  /* the last snapshot waits for its lane... */
+	bool awaits_tick; /* ...and for a tick after the end: it tells the last step */
+	bool stale_tick;  /* the tick under way was sent before the end */
+	bool kept;        /* the outputs are stored and verified */
+	bool drained;     /* ... the log and metrics, too */
 	bool fenced, settled;
 	struct bl_outcome outcome;
 	struct bl_err failure; /* of our own */
@@ -64,7 +66,7 @@ void host_act(struct host *host, enum host_act act);
 #define HOST_SNAPSHOT_MS 2000
 void host_send_bulk(struct host *host, const struct ship_request *request);
 void host_send_control(struct host *host, enum ship_op op);
-void host_send_last_snapshot(struct host *host);
+void host_try_last_snapshot(struct host *host); /* once nothing is left to wait for */
 /* Called in the state that failed: its phase is the result's stage. */
 void host_fail(struct host *host, enum bl_class class, const struct bl_err *err);
 double host_primary_value(const struct host *host); /* NaN unknown */

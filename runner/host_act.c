@@ -167,7 +167,7 @@ static bool is_crash(int signum)
 	}
 }
 
-void host_send_last_snapshot(struct host *host)
+static void send_last_snapshot(struct host *host)
 {
 	struct ship_request request = { .op = SHIP_SNAPSHOT };
 	bool crashed =
@@ -184,15 +184,24 @@ void host_send_last_snapshot(struct host *host)
 	host_send_bulk(host, &request);
 }
 
+void host_try_last_snapshot(struct host *host)
+{
+	if (host->state == HOST_FLUSHING && host->want_final && !host->awaits_tick &&
+	    !host->bulk.busy)
+		send_last_snapshot(host);
+}
+
 static void flush(struct host *host)
 {
 	collect(host);
 	host->over_at = bl_mono_ms() + host->claim.flush_reserve_ms;
 	BL_FAILPOINT("host.flush.before");
-	/* the lane may be busy with a snapshot: the last one follows it */
-	host->want_final = host->bulk.busy;
-	if (!host->want_final)
-		host_send_last_snapshot(host);
+	host->want_final = true;
+	host->awaits_tick = host->control.child.pid != 0;
+	host->stale_tick = host->control.busy;
+	if (host->awaits_tick && !host->stale_tick)
+		host_send_control(host, SHIP_TICK);
+	host_try_last_snapshot(host);
 }
 
 static void upload(struct host *host)

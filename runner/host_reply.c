@@ -69,7 +69,7 @@ static void on_snapshot(struct host *host, const struct ship_reply *reply)
 	if (host->state != HOST_FLUSHING)
 		return;
 	if (host->want_final) {
-		host_send_last_snapshot(host);
+		host_try_last_snapshot(host);
 		return;
 	}
 	/*
@@ -140,8 +140,7 @@ void host_bulk_reply(struct host *host, const struct ship_reply *reply)
 	case SHIP_STARTED:
 		if (reply->err.code)
 			host_note(host, "warn", "%s", reply->err.text);
-		if (host->want_final)
-			host_send_last_snapshot(host);
+		host_try_last_snapshot(host);
 		return;
 	case SHIP_SNAPSHOT:
 		on_snapshot(host, reply);
@@ -207,6 +206,20 @@ static void on_drained(struct host *host, const struct bl_err *err)
 	host_event(host, err->code ? HEV_FAILED : HEV_DONE);
 }
 
+/* After the end one more tick reads the rest of the metrics: the last snapshot names their step. */
+static void on_last_tick(struct host *host)
+{
+	if (!host->awaits_tick)
+		return;
+	if (host->stale_tick) {
+		host->stale_tick = false;
+		host_send_control(host, SHIP_TICK);
+		return;
+	}
+	host->awaits_tick = false;
+	host_try_last_snapshot(host);
+}
+
 void host_control_reply(struct host *host, const struct ship_reply *reply)
 {
 	double step = host->latest.step;
@@ -228,6 +241,7 @@ void host_control_reply(struct host *host, const struct ship_reply *reply)
 	watch_stall(host, bl_mono_ms());
 	if (*reply->tick.stop_reason && !*host->stop_reason)
 		host_stop(host, reply->tick.stop_reason);
+	on_last_tick(host);
 	if (host->state != HOST_DRAINING)
 		return;
 	if (reply->op == SHIP_TICK) /* the drain waited for the lane */
@@ -244,6 +258,8 @@ void host_lane_lost(struct host *host, enum ship_lane which, const struct bl_err
 		          err->text);
 		lane_close(&host->control);
 		host->tick_at = 0;
+		host->awaits_tick = false;
+		host_try_last_snapshot(host);
 		if (host->state ==
 		    HOST_DRAINING) /* in any other state FAILED is of the bulk lane */
 			on_drained(host, err);

@@ -36,6 +36,7 @@ def test_a_run_succeeds_and_leaves_what_the_design_says(project):
     assert read_json(run / "heartbeats/001.json")["step"] == 20
     manifest = read_json(sorted(run.glob("checkpoints/*.manifest.json"))[-1])
     assert "step-000020.pt" in [e["path"] for e in manifest["entries"]]
+    assert manifest["step"] == 20
 
 
 def test_a_hundred_thousand_points_in_a_moment(project):
@@ -221,7 +222,7 @@ def test_resume_of_an_ended_run_is_a_new_run_with_a_parent(project):
     assert f"continued from run {first.name[-4:]} at step 20" in report["facts"]
 
 
-def test_a_parents_checkpoint_is_restored_again_after_a_kill(project):
+def test_a_parents_checkpoint_is_restored_again_after_a_kill(project, has_failpoints):
     project.call("local")
     first = project.newest()
     killed = project.call("local", "--resume", "latest", "--param", "steps=30", check=False,
@@ -340,7 +341,7 @@ def test_a_secret_in_a_traceback_is_no_cause(project):
         assert secret not in path.read_text(), path
 
 
-def test_outputs_that_were_not_stored_make_no_success(project):
+def test_outputs_that_were_not_stored_make_no_success(project, has_failpoints):
     project.configure("flush_reserve: 2s\n")
     done = project.call("local", BRANCHLINE_FAILPOINT="ship.outputs.before=stop", check=False)
     run = project.newest()
