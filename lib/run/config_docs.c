@@ -153,7 +153,15 @@ static const char rules[] =
 	"or a value out of range ends every verb with exit status 2 and a line that says where it "
 	"is\n"
 	"and what is allowed. The ceilings of the stack (cost, runtime, instance types, secrets)\n"
-	"cannot be raised from here.\n";
+	"cannot be raised from here.\n"
+	"\n"
+	"This release trains on one machine, with `branchline local`, from files. These keys are "
+        "read,\n"
+	"checked and recorded with the run, and have no effect there yet: all of *The image*, of "
+        "*The\n"
+	"machine* and of *Around the run* but `store`; `max_cost_usd`, `aws_access`, "
+        "`metrics.files`,\n"
+	"`metrics.definitions` and `metrics.fail_if`; and data by `s3://` or `run://`.\n";
 
 void bl_config_docs(struct bl_buf *out)
 {
