@@ -64,7 +64,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags.mk
 $(BUILD)/libbranchline.a: $(call obj,$(LIB_SRC))
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
-COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 $(BUILD)/obj/actions/branchline.o $(BUILD)/obj/runner/runner.o: CPPFLAGS += -DBL_COMMIT='"$(COMMIT)"'
 
 # link,WHAT: $@ from the objects and archives it depends on

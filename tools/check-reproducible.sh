@@ -17,7 +17,8 @@ git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$twin"
 cp -R build/deps/src "$twin/build/deps/"
 # Absolute names of apt's private folder are in there: it is made anew when it is needed.
 rm -rf "$twin/build/deps/src/apt"
-make -s -C "$twin" dist
+# a copy knows no commit
+make -s -C "$twin" dist "COMMIT=$(git rev-parse --short=12 HEAD)"
 
 folder=build/dist/linux-$(uname -m)
 same=0
