@@ -4,6 +4,8 @@
 #include "base/log.h"
 
 #include <math.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 static size_t columns_of(const char *text)
 {
@@ -93,4 +95,13 @@ void show_summary_json(struct bl_json *json, const struct bl_run_summary *run)
 	time_or_null(json, "seen_ms", run->seen_ms);
 	time_or_null(json, "finished_ms", run->finished_ms);
 	bl_json_end_map(json);
+}
+
+unsigned show_columns(void)
+{
+	struct winsize size;
+
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col)
+		return size.ws_col;
+	return 100;
 }

@@ -9,6 +9,9 @@
 
 void show_step(double step, double total, struct bl_buf *out);        /* "120/400", "120", "" */
 void show_metric(const char *name, double value, struct bl_buf *out); /* "loss 1.842", "" */
+/* Columns of the terminal on standard output, 100 where it is none. */
+unsigned show_columns(void);
+
 void show_summary_json(struct bl_json *json, const struct bl_run_summary *run);
 
 /*

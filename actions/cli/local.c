@@ -2,6 +2,7 @@
 #include "actions/cli/local.h"
 #include "actions/options.h"
 #include "actions/place.h"
+#include "actions/show.h"
 #include "actions/verbs.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -207,7 +208,8 @@ static int conclude(struct local *local, const struct options *opt, struct bl_er
 	if (bl_report_build(local->store, local->run, NULL, NULL, &report, err))
 		return bl_wrap(err, "report");
 	if (opt->json ? bl_report_json(&report, &text, err)
-	              : bl_report_term(&report, bl_log_colour(STDOUT_FILENO), 100, &text, err))
+	              : bl_report_term(&report, bl_log_colour(STDOUT_FILENO), show_columns(), &text,
+	                               err))
 		return bl_wrap(err, "report");
 	fputs(bl_buf_text(&text), stdout);
 	if (result->status == BL_STATUS_SUCCESS) {

@@ -2,6 +2,7 @@
 #include "run/report.h"
 #include "actions/options.h"
 #include "actions/place.h"
+#include "actions/show.h"
 #include "actions/verbs.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct options {
@@ -85,15 +85,6 @@ static int choose_format(const struct options *opt, enum format *out, struct bl_
 	return 0;
 }
 
-static unsigned terminal_columns(void)
-{
-	struct winsize size;
-
-	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col)
-		return size.ws_col;
-	return 100;
-}
-
 static int show(const struct bl_report *report, enum format format, bool to_file,
                 struct bl_buf *text, struct bl_err *err)
 {
@@ -108,7 +99,7 @@ static int show(const struct bl_report *report, enum format format, bool to_file
 		break;
 	}
 	return bl_report_term(report, !to_file && bl_log_colour(STDOUT_FILENO),
-	                      to_file ? 100 : terminal_columns(), text, err);
+	                      to_file ? 100 : show_columns(), text, err);
 }
 
 static int write_file(const char *path, const struct bl_buf *text, struct bl_err *err)
