@@ -262,9 +262,9 @@ def main():
     bin_dir, tools = args.bin.resolve(), args.tools.resolve()
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
                 if line.startswith("model name")), "?")
+    catatonit = version_of("catatonit", "--version").replace("tini version", "catatonit").split("_")[0]
     print(f"{time.strftime('%Y-%m-%d')}; {os.cpu_count()} cores, {cpu}; Linux {platform.release()}; "
-          f"{version_of('tini', '--version')}; {version_of('catatonit', '--version')}; "
-          f"load {os.getloadavg()[0]:.1f}")
+          f"{version_of('tini', '--version')}; {catatonit}; load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         for part in args.parts:
