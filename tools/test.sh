@@ -5,7 +5,8 @@
 #   tools/test.sh [--unit FOLDER] [--e2e BIN [PYTEST ARGUMENT...]]
 #
 # --unit  every test program of FOLDER (cmocka), as many at once as there are cores
-# --e2e   pytest on tests/e2e with the programs in BIN; must come last
+# --e2e   pytest on tests/e2e with the programs in BIN, one more at once than cores: they mostly wait;
+#         must come last
 #
 # With TALLY=FILE the counts are appended there, for a sum over several calls. Exit 1 when a test
 # failed or none ran.
@@ -58,7 +59,7 @@ run_e2e() {
 	[ -d tests/e2e ] || { echo "no tests/e2e yet"; return; }
 	xml=$(mktemp)
 	status=0
-	build/venv/bin/python -m pytest -q -rfEs -n "$cores" -p no:cacheprovider \
+	build/venv/bin/python -m pytest -q -rfEs -n "$((cores + 1))" -p no:cacheprovider \
 		--timeout=180 --junitxml="$xml" \
 		tests/e2e "$@" || status=$?
 	all=$(attribute tests "$xml") bad=$(attribute failures "$xml")

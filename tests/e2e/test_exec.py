@@ -330,7 +330,7 @@ SAVES_ON_TERM = """
 def test_a_stop_reaches_the_command(ex, wrap, signum):
     ex.config(echo=False)
     process = ex.start("--", *python(SAVES_ON_TERM.format(code=0)), wrap=wrap)
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     (ex.records / "stop").write_text("timeout")
     os.kill(exec_pid(process, wrap), signum)
     assert process.wait(PATIENCE) == 0
@@ -343,7 +343,7 @@ def test_a_stop_reaches_the_command(ex, wrap, signum):
                                           ("", "cancelled"), ("../x", "cancelled")])
 def test_the_reason_of_a_stop(ex, word, reason):
     process = ex.start("--", *python(SAVES_ON_TERM.format(code=3)))
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     if word is not None:
         (ex.records / "stop").write_text(word)
     process.terminate()
@@ -360,7 +360,7 @@ def test_a_command_that_ignores_the_stop_is_killed_after_its_grace(ex, wrap):
         while True:
             time.sleep(0.01)
         """), wrap=wrap)
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     os.kill(exec_pid(process, wrap), signal.SIGTERM)
     assert process.wait(PATIENCE) == 137
     assert ex.log == b"ready\nno\n"
@@ -371,7 +371,7 @@ def test_a_command_that_ignores_the_stop_is_killed_after_its_grace(ex, wrap):
 @pytest.mark.sample
 def test_quit_kills_at_once(ex, wrap):
     process = ex.start("--", *python(SAVES_ON_TERM.format(code=0)), wrap=wrap)
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     os.kill(exec_pid(process, wrap), signal.SIGQUIT)
     assert process.wait(PATIENCE) == 137
     assert ex.exit["signal"] == 9 and ex.exit["stop_reason"] == "cancelled"
@@ -388,7 +388,7 @@ def test_other_signals_are_passed_on(ex, wrap, signum):
         while True:
             time.sleep(0.01)
         """), wrap=wrap)
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     os.kill(exec_pid(process, wrap), signum)
     assert process.wait(PATIENCE) == 50
     assert ex.exit["stop_delivered_at"] is None
@@ -403,7 +403,7 @@ def test_nohup_is_respected(ex):
         while True:
             time.sleep(0.01)
         """), wrap=["env", "--ignore-signal=HUP"])
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGUSR1)
     assert process.wait(PATIENCE) == 51
@@ -444,7 +444,7 @@ def test_data_loader_workers_survive_the_stop(ex, tmp_path, kind):
     ex.config(command={"list": line.split(), "text that becomes it": f"exec {line}",
                        "text that waits for it": f"{line}; exit $?"}[kind])
     process = ex.start("train")
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     process.terminate()
     code = process.wait(PATIENCE)
     assert b"workers live, saving" in ex.log
@@ -466,7 +466,7 @@ print("ready", flush=True)
 while True: time.sleep(0.01)
 '; true""")
     process = ex.start("train")
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
     process.terminate()
     process.wait(PATIENCE)
     assert ex.log == b"ready\nsaved\n"
@@ -941,7 +941,7 @@ def test_an_idle_exec_sleeps(ex):
         print("ready", flush=True)
         time.sleep(600)
         """))
-    wait_for_text(ex.records / "log", "ready")
+    wait_for_text(ex.records / "log", "ready\n")
 
     def ticks():
         fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import PATIENCE, read_json, until, wait_for_file
+from conftest import PATIENCE, read_json, until, wait_for_file, wait_for_text
 from project import Project, check_nothing_lives, kill_host
 
 
@@ -171,7 +171,7 @@ def test_stop_ends_what_a_killed_host_left(project, processes):
     local = project.start("local", "--", "sh", "-c", left)
     processes.append(local)
     run = project.newest()
-    wait_for_file(project.path / f".branchline/work/{run.name}/1/output/branchline/log")
+    wait_for_text(project.path / f".branchline/work/{run.name}/1/output/branchline/log", "up")
     kill_host(run)
     assert local.wait(timeout=PATIENCE) == 75
     done = project.call("stop", run.name)
@@ -357,7 +357,8 @@ def test_the_limit_leaves_a_stop_its_grace(project, processes):
     local = project.start("local", "--max-runtime", "3s", "--grace", "30s", "--", "sh", "-c", tidy)
     processes.append(local)
     run = project.newest()
-    wait_for_file(project.path / f".branchline/work/{run.name}/1/output/branchline/log")
+    # the trap is set before it says so
+    wait_for_text(project.path / f".branchline/work/{run.name}/1/output/branchline/log", "up")
     local.send_signal(signal.SIGINT)
     assert local.wait(timeout=PATIENCE) == 5
     assert "tidy" in (run / "log.txt").read_text()
