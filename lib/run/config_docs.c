@@ -156,11 +156,11 @@ static const char rules[] =
 	"cannot be raised from here.\n"
 	"\n"
 	"This release trains on one machine, with `branchline local`, from files. These keys are "
-        "read,\n"
+	"read,\n"
 	"checked and recorded with the run, and have no effect there yet: all of *The image*, of "
-        "*The\n"
+	"*The\n"
 	"machine* and of *Around the run* but `store`; `max_cost_usd`, `aws_access`, "
-        "`metrics.files`,\n"
+	"`metrics.files`,\n"
 	"`metrics.definitions` and `metrics.fail_if`; and data by `s3://` or `run://`.\n";
 
 void bl_config_docs(struct bl_buf *out)
