@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One file, no recursion but for variants (test, asan, dist). `make help` lists the targets.
 .DELETE_ON_ERROR:
-.SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-
 VERSION := 0.1.0
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -65,7 +63,11 @@ $(BUILD)/libbranchline.a: $(call obj,$(LIB_SRC))
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-$(BUILD)/obj/actions/branchline.o $(BUILD)/obj/runner/runner.o: CPPFLAGS += -DBL_COMMIT='"$(COMMIT)"'
+MAINS := $(call obj,actions/branchline.c runner/runner.c)
+$(MAINS): CPPFLAGS += -DBL_COMMIT='"$(COMMIT)"'
+$(MAINS): $(BUILD)/commit
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D); echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
 
 # link,WHAT: $@ from the objects and archives it depends on
 link = @$(if $(Q),echo "  link  $@"); mkdir -p $(@D); \
@@ -193,5 +195,5 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all unit-tests fuzzers bench-tools $(OUTER)
+.PHONY: FORCE all unit-tests fuzzers bench-tools $(OUTER)
 .SECONDARY:
