@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,8 +17,8 @@ static struct progress at(double step, double total, double rate, int width)
 {
 	struct progress progress = { .step = step, .total = total, .rate = rate, .width = width };
 
-	strcpy(progress.phase, "training");
-	strcpy(progress.metrics, "loss 1.842");
+	snprintf(progress.phase, sizeof(progress.phase), "training");
+	snprintf(progress.metrics, sizeof(progress.metrics), "loss 1.842");
 	return progress;
 }
 
