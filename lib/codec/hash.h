@@ -18,6 +18,18 @@ void bl_sha256_free(struct bl_sha256 *sha);
 BL_MUST int bl_sha256_of(const void *bytes, size_t len, char hex[BL_SHA256_HEX],
                          struct bl_err *err);
 
+/* The 32 bytes themselves, for signatures and for x-amz-checksum-sha256. */
+#define BL_SHA256_BYTES 32
+BL_MUST int bl_sha256_raw(struct bl_sha256 *sha, unsigned char raw[BL_SHA256_BYTES],
+                          struct bl_err *err);
+/* HMAC-SHA256 of one piece; key 0..64 KiB. */
+BL_MUST int bl_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                           unsigned char raw[BL_SHA256_BYTES], struct bl_err *err);
+void bl_hex(const void *bytes, size_t len, char *hex); /* 2*len lower-case digits and a NUL */
+
+/* Random bytes from libcrypto. BL_EBUG when it has none. */
+BL_MUST int bl_random(void *bytes, size_t len, struct bl_err *err);
+
 /*
  * CRC-64/NVME as S3 computes it (polynomial 0xad93d23594c93659 reflected, init and xorout all
  * ones). Start with 0, feed pieces in order. Carry-less multiplication where the CPU has it.

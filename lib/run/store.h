@@ -3,6 +3,7 @@
 #define BL_RUN_STORE_H
 
 #include "base/buf.h"
+#include "base/call.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,13 +21,6 @@ struct bl_store;
 enum bl_store_mode {
 	BL_STORE_READ,  /* must exist */
 	BL_STORE_WRITE, /* made when absent; proves at once that it can be written */
-};
-
-/* How long an operation may take, and who watches it. NULL: 60 s, nobody. */
-struct bl_call {
-	int64_t deadline_mono_ms; /* 0: 60 s without progress */
-	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
-	void *arg;
 };
 
 /*

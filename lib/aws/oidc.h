@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_AWS_OIDC_H
+#define BL_AWS_OIDC_H
+
+#include "base/secret.h"
+#include "codec/value.h"
+#include "net/http.h"
+
+/* Whether this is a GitHub job that may ask for an identity token. */
+bool bl_oidc_available(void);
+
+/*
+ * A fresh token of this GitHub job (ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN), for one exchange:
+ * never stored. Works the same for github.com, GHE.com and GitHub Enterprise Server: the URL is the job's own.
+ * BL_EDENIED: the variables are absent (names `permissions: id-token: write`, and forks); BL_ERETRY: the issuer
+ * failed after three tries.
+ */
+BL_MUST int bl_oidc_token(struct bl_http *http, const char *audience, struct bl_secret *token,
+                          struct bl_err *err);
+
+/*
+ * What a trust policy must say for these claims, for people: issuer, aud, and both forms of `sub`,
+ * beside what the token says. Appends lines.
+ */
+void bl_oidc_explain(const struct bl_value *claims, struct bl_buf *out);
+
+#endif
