@@ -2,6 +2,7 @@
 #ifndef BL_BASE_CLOCK_H
 #define BL_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -23,5 +24,9 @@ void bl_clock_replace(const struct bl_clock *clock);
 
 /* "2026-11-24T08:03:01Z" */
 void bl_utc_text(int64_t wall_ms, char text[BL_UTC_SIZE]);
+
+/* "2026-11-24T08:03:01Z" or ".123Z", "UTC", "+01:00" in place of the Z; years 1970..9999. False: it
+ * is no such time, and *wall_ms stays. */
+bool bl_utc_parse(const char *text, int64_t *wall_ms);
 
 #endif

@@ -79,12 +79,51 @@ static void times_are_written_in_utc(void **state)
 	}
 }
 
+static void times_are_read_in_the_forms_that_services_write(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} table[] = {
+		{ "2026-11-24T08:03:01Z", 1795507381000 },
+		{ "2026-11-24T08:03:01.5Z", 1795507381500 },
+		{ "2026-11-24T08:03:01.123456789Z", 1795507381123 },
+		{ "2026-11-24T08:03:01UTC", 1795507381000 },
+		{ "2026-11-24T09:03:01+01:00", 1795507381000 },
+		{ "2026-11-24T02:33:01-05:30", 1795507381000 },
+		{ "2000-02-29T00:00:00Z", 951782400000 },
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "", -1 },
+		{ "2026-11-24", -1 },
+		{ "2026-11-24T08:03:01", -1 },
+		{ "2026-11-24T08:03:01.Z", -1 },
+		{ "2026-11-24T08:03:01ZZ", -1 },
+		{ "2026-11-24T08:03:01+1:00", -1 },
+		{ "2026-11-24T08:03:01+15:00", -1 },
+		{ "2026-13-24T08:03:01Z", -1 },
+		{ "2026-02-31T08:03:01Z", -1 },
+		{ "2026-11-24T24:03:01Z", -1 },
+		{ "1969-11-24T08:03:01Z", -1 },
+		{ "2026-11-24 08:03:01Z", -1 },
+		{ " 026-11-24T08:03:01Z", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		int64_t ms = -1;
+
+		assert_int_equal(bl_utc_parse(table[i].text, &ms), table[i].ms >= 0);
+		assert_int_equal(ms, table[i].ms);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tests_have_their_own_clock),
 		cmocka_unit_test(the_system_clocks_are_read_in_milliseconds),
 		cmocka_unit_test(times_are_written_in_utc),
+		cmocka_unit_test(times_are_read_in_the_forms_that_services_write),
 	};
 
 	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
