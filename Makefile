@@ -107,9 +107,9 @@ DIST := build/dist/linux-$(ARCH)
 DIST_VARIANT := BUILD=build/dist/obj CC=scc FORTIFY= \
 	CFLAGS="-O2 -g0 -ffunction-sections -fdata-sections -ftrivial-auto-var-init=zero \
 	-fno-unwind-tables -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
-	-isystem $(ROOT)/include -DYAML_DECLARE_STATIC" \
+	-isystem $(ROOT)/include -DYAML_DECLARE_STATIC -DCURL_STATICLIB -DXML_STATIC" \
 	LDFLAGS="-static-pie -s -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,--build-id=none" \
-	LIBS="-L$(ROOT)/lib -lgit2 -lhttp_parser -lz -ljansson -lyaml -lcrypto -lm"
+	LIBS="-L$(ROOT)/lib -lcurl -lgit2 -lhttp_parser -lz -ljansson -lyaml -lexpat -lssl -lcrypto -lm"
 BIN ?= build/test/bin
 PYTEST_ARGS ?=
 

@@ -28,6 +28,8 @@ pin_of() {
 	bookworm/libyaml) echo 0.2.5-1 ;;
 	bookworm/http-parser) echo 2.9.4-5 ;;
 	bookworm/libgit2) echo 1.5.1+ds-1+deb12u2 ;;
+	bookworm/curl) echo 7.88.1-10+deb12u15 ;;
+	bookworm/expat) echo 2.5.0-1+deb12u5 ;;
 	esac
 }
 
@@ -198,7 +200,28 @@ build_libgit2() {
 		-DUSE_HTTP_PARSER=system -DENABLE_REPRODUCIBLE_BUILDS=ON
 }
 
-# Only libcrypto for now. For TLS: `make build_libs`, and copy libssl.a too.
+build_expat() {
+	unpack expat
+	cd expat
+	# A patch of Debian's asks for the value of a macro that its cmake leaves empty.
+	sed -i 's/^#cmakedefine XML_DTD$/#cmakedefine XML_DTD 1/' expat_config.h.cmake
+	cmake_build "$small" -DEXPAT_BUILD_TOOLS=OFF -DEXPAT_BUILD_EXAMPLES=OFF \
+		-DEXPAT_BUILD_TESTS=OFF -DEXPAT_BUILD_DOCS=OFF -DEXPAT_SHARED_LIBS=OFF
+}
+
+# HTTP and TLS only. No CA is built in: http.c looks for the system's at run time.
+build_curl() {
+	unpack curl
+	cmake_build "$fast" -DBUILD_CURL_EXE=OFF -DBUILD_TESTING=OFF -DHTTP_ONLY=ON \
+		-DCURL_USE_OPENSSL=ON "-DOPENSSL_ROOT_DIR=$root" -DOPENSSL_USE_STATIC_LIBS=ON \
+		-DCURL_ZLIB=OFF -DUSE_LIBIDN2=OFF -DCURL_USE_LIBPSL=OFF -DCURL_USE_LIBSSH2=OFF \
+		-DCURL_DISABLE_LDAP=ON -DCURL_DISABLE_NTLM=ON -DCURL_DISABLE_ALTSVC=ON \
+		-DCURL_DISABLE_HSTS=ON -DCURL_DISABLE_DOH=ON -DCURL_DISABLE_NETRC=ON \
+		-DCURL_DISABLE_CRYPTO_AUTH=ON -DCURL_DISABLE_COOKIES=ON -DCURL_DISABLE_MIME=ON \
+		-DENABLE_THREADED_RESOLVER=ON -DENABLE_UNIX_SOCKETS=OFF -DUSE_NGHTTP2=OFF \
+		-DCURL_BROTLI=OFF -DCURL_ZSTD=OFF -DCURL_CA_BUNDLE=none -DCURL_CA_PATH=none
+}
+
 build_openssl() {
 	unpack openssl
 	# shellcheck disable=SC2046
@@ -208,9 +231,8 @@ build_openssl() {
 		rc2 rc4 md4 mdc2 rmd160 seed camellia aria bf cast des sm2 sm3 sm4 whirlpool blake2 \
 		siphash siv ocb ec2m gost nextprotoneg rfc3779 scrypt ui-console autoload-config dsa \
 		afalgeng secure-memory ssl-trace multiblock deprecated)
-	run make -j "$jobs" build_generated
-	run make -j "$jobs" libcrypto.a
-	cp libcrypto.a "$root/lib/"
+	run make -j "$jobs" build_libs
+	cp libcrypto.a libssl.a "$root/lib/"
 	cp -R include/openssl "$root/include/"
 }
 
@@ -225,11 +247,11 @@ key=$({ cat "$0"; "$arch-linux-gnu-gcc" --version; dpkg-query -W -f '${Version}\
 
 rm -rf "$root" "$work"
 mkdir -p "$root" "$src" "$work"
-for package in zlib jansson libyaml http-parser libgit2 openssl; do
+for package in zlib jansson libyaml http-parser libgit2 openssl expat curl; do
 	fetch "$package"
 done
 make_compiler
-for library in zlib jansson libyaml http_parser libgit2 openssl; do
+for library in zlib jansson libyaml http_parser libgit2 openssl expat curl; do
 	(build_$library)
 done
 rm -rf "$work"
