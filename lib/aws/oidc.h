@@ -19,6 +19,13 @@ BL_MUST int bl_oidc_token(struct bl_http *http, const char *audience, struct bl_
                           struct bl_err *err);
 
 /*
+ * Both forms of `sub` for these claims: "repo:O/R:CONTEXT" and "repo:O@OWNER_ID/R@REPO_ID:CONTEXT".
+ * A subject made by the organisation's own rule goes into `classic` as it is; `immutable` stays
+ * empty where the claims lack the ids.
+ */
+void bl_oidc_subs(const struct bl_value *claims, struct bl_buf *classic, struct bl_buf *immutable);
+
+/*
  * What a trust policy must say for these claims, for people: issuer, aud, and both forms of `sub`,
  * beside what the token says. Appends lines.
  */
