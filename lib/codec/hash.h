@@ -22,12 +22,12 @@ BL_MUST int bl_sha256_of(const void *bytes, size_t len, char hex[BL_SHA256_HEX],
 #define BL_SHA256_BYTES 32
 BL_MUST int bl_sha256_raw(struct bl_sha256 *sha, unsigned char raw[BL_SHA256_BYTES],
                           struct bl_err *err);
-/* HMAC-SHA256 of one piece; key 0..64 KiB. */
+/* HMAC-SHA256 of one piece; key and piece of any length. */
 BL_MUST int bl_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
                            unsigned char raw[BL_SHA256_BYTES], struct bl_err *err);
 void bl_hex(const void *bytes, size_t len, char *hex); /* 2*len lower-case digits and a NUL */
 
-/* Random bytes from libcrypto. BL_EBUG when it has none. */
+/* Random bytes from the kernel. BL_EIO when it has none. */
 BL_MUST int bl_random(void *bytes, size_t len, struct bl_err *err);
 
 /*
