@@ -70,6 +70,18 @@ BL_MUST int bl_fs_temp_replace(struct bl_fs_temp *temp, struct bl_err *err);
 BL_MUST int bl_fs_temp_create(struct bl_fs_temp *temp, struct bl_err *err); /* BL_EEXIST */
 void bl_fs_temp_done(struct bl_fs_temp *temp);
 
+/*
+ * Many files at once: bl_fs_sync_all() after their bytes were written, then bl_fs_temp_publish()
+ * for each, which is bl_fs_temp_replace() without a sync, then bl_fs_sync_all() for the names. dir
+ * is any descriptor on their file system.
+ */
+BL_MUST int bl_fs_sync_all(int dir, struct bl_err *err);
+BL_MUST int bl_fs_temp_publish(struct bl_fs_temp *temp, struct bl_err *err);
+
+/* Makes the file at least so long and takes the room for it at once, where the file system can:
+ * BL_ENOSPC comes before the first byte. */
+BL_MUST int bl_fs_allocate(int fd, uint64_t size, struct bl_err *err);
+
 /* Writes or reads all of it, over EINTR and short counts. A short read is BL_ECORRUPT. */
 BL_MUST int bl_fs_write(int fd, const void *bytes, size_t len, struct bl_err *err);
 BL_MUST int bl_fs_pread(int fd, void *bytes, size_t len, uint64_t offset, struct bl_err *err);

@@ -111,6 +111,48 @@ int bl_fs_temp_replace(struct bl_fs_temp *temp, struct bl_err *err)
 	return 0;
 }
 
+int bl_fs_sync_all(int dir, struct bl_err *err)
+{
+	int fault = BL_FAULT("fs.sync_all");
+
+	if (fault)
+		errno = fault;
+	if (fault || syncfs(dir))
+		return bl_fail_errno(err, errno, "sync the file system");
+	return 0;
+}
+
+int bl_fs_temp_publish(struct bl_fs_temp *temp, struct bl_err *err)
+{
+	BL_FAILPOINT("fs.publish.before");
+	if (renameat(temp->dir_fd, temp->name, temp->dir_fd, temp->final_name))
+		return bl_fail_errno(err, errno, "replace '%s'", temp->final_name);
+	temp->name[0] = '\0';
+	return 0;
+}
+
+int bl_fs_allocate(int fd, uint64_t size, struct bl_err *err)
+{
+	struct stat st;
+	int rc, fault = BL_FAULT("fs.allocate");
+
+	if (size > INT64_MAX)
+		return bl_fail(err, BL_EINPUT, "no file can have %ju bytes", (uintmax_t)size);
+	/* the system call, not posix_fallocate(): libc would write a byte into each block */
+	do
+		rc = fault ? -1 : fallocate(fd, 0, 0, (off_t)size);
+	while (rc && !fault && errno == EINTR);
+	if (fault)
+		errno = fault;
+	if (!rc || !size)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+		return bl_fail_errno(err, errno, "allocate %ju bytes", (uintmax_t)size);
+	if (fstat(fd, &st) || ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size)))
+		return bl_fail_errno(err, errno, "make the file %ju bytes long", (uintmax_t)size);
+	return 0;
+}
+
 /* link(2), or a rename that refuses to replace where the file system has no links. */
 static int publish_once(struct bl_fs_temp *temp)
 {

@@ -276,6 +276,49 @@ static void a_temporary_that_is_not_committed_vanishes(void **state)
 	assert_holds("temp/file", "mine");
 }
 
+static void many_files_are_published_after_one_sync(void **state)
+{
+	struct bl_fs_temp temp[3] = { BL_FS_TEMP, BL_FS_TEMP, BL_FS_TEMP };
+	struct bl_err err = { 0 };
+	char name[32];
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(temp); i++) {
+		snprintf(name, sizeof(name), "many/%zu", i);
+		assert_int_equal(bl_fs_temp_open(dir, name, 0644, &temp[i], &err), 0);
+		assert_int_equal(bl_fs_write(temp[i].fd, name, strlen(name), &err), 0);
+	}
+	assert_int_equal(bl_fs_sync_all(dir, &err), 0);
+	for (size_t i = 0; i < BL_COUNT(temp); i++) {
+		assert_int_equal(bl_fs_temp_publish(&temp[i], &err), 0);
+		bl_fs_temp_done(&temp[i]);
+	}
+	assert_holds("many/2", "many/2");
+	assert_int_equal(count_entries("many"), 3);
+	assert_int_equal(bl_fs_sync_all(-1, &err), -1);
+	assert_int_equal(err.code, BL_EIO);
+}
+
+static void allocating_makes_a_file_longer_never_shorter(void **state)
+{
+	BL_AUTO(bl_fs_temp) temp = BL_FS_TEMP;
+	struct bl_err err = { 0 };
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(bl_fs_temp_open(dir, "room", 0644, &temp, &err), 0);
+	assert_int_equal(bl_fs_allocate(temp.fd, 0, &err), 0);
+	assert_int_equal(bl_fs_allocate(temp.fd, 100000, &err), 0);
+	assert_int_equal(bl_fs_allocate(temp.fd, 10, &err), 0);
+	assert_int_equal(fstat(temp.fd, &st), 0);
+	assert_int_equal(st.st_size, 100000);
+	assert_int_equal(bl_fs_allocate(temp.fd, (uint64_t)INT64_MAX, &err), -1);
+	assert_true(err.code == BL_ENOSPC || err.code == BL_EIO); /* EFBIG */
+	bl_err_clear(&err);
+	assert_int_equal(bl_fs_allocate(temp.fd, UINT64_MAX, &err), -1);
+	assert_int_equal(err.code, BL_EINPUT);
+}
+
 static void a_short_read_is_corrupt(void **state)
 {
 	struct bl_err err = { 0 };
@@ -425,6 +468,8 @@ int main(void)
 		cmocka_unit_test(create_refuses_to_replace_a_link),
 		cmocka_unit_test(a_write_does_not_leave_through_a_link),
 		cmocka_unit_test(a_temporary_that_is_not_committed_vanishes),
+		cmocka_unit_test(many_files_are_published_after_one_sync),
+		cmocka_unit_test(allocating_makes_a_file_longer_never_shorter),
 		cmocka_unit_test(a_short_read_is_corrupt),
 		cmocka_unit_test(listing_is_sorted_by_bytes_and_stoppable),
 		cmocka_unit_test(removing_a_tree_spares_what_links_point_at),
