@@ -16,6 +16,8 @@ struct bl_pair {
 	const char *name, *value;
 };
 
+#define BL_SIGN_PAIRS_MAX 64 /* query and headers, each; more: BL_ELIMIT */
+
 struct bl_sign {
 	const char *method;
 	const char *path;            /* as it will be sent, encoded once, "/" at least */
