@@ -4,12 +4,24 @@
 
 #include "base/err.h"
 
+/* An operation that AWS refused. Any text may be NULL or "": unknown. */
+struct bl_refusal {
+	const char *service;   /* "s3", "sts" */
+	const char *operation; /* "PutObject" */
+	int status;            /* of HTTP */
+	const char *code;      /* "AccessDenied" */
+	const char *message; /* what AWS said: names the permission that lacks, or the key of KMS */
+	const char *resource; /* S3: "bucket" or "bucket/key", decoded; STS: the role's ARN */
+	const char *region;   /* that was asked */
+};
+
 /*
- * What a person can do about an error of AWS: one table, by service, operation and code. NULL in
- * the table means any. The text may hold one "%s", which stands for the resource.
- * Returns NULL when nothing better than the message itself is known.
+ * What a person can do about it, as err's next step unless it has one: one sentence of a table by
+ * service, operation and code, of at most 250 bytes; the resource's names are put in quoted for a
+ * shell, or left as BUCKET and KEY where they would not fit. Nothing is set when no more is known
+ * than what the message says.
  */
-const char *bl_advice(const char *service, const char *operation, const char *code);
+void bl_advise(const struct bl_refusal *refusal, struct bl_err *err);
 
 /* Which of our codes an error of AWS is: BL_EDENIED for AccessDenied, BL_ENOENT for NoSuchKey,
  * BL_EEXIST for 412, BL_ERETRY for throttling, 5xx and 409 conflicts, BL_EIO else. */

@@ -18,13 +18,13 @@ enum bl_retry_kind {
 	BL_RETRY_THROTTLED,
 	BL_RETRY_CLOCK,    /* our clock differs: sign once more with the server's */
 	BL_RETRY_STALE,    /* credential expired: fetch a new one, once */
-	BL_RETRY_CAPACITY, /* EC2 has none, whatever the status: not here */
+	BL_RETRY_CAPACITY, /* EC2 has none, or its quota is used up, whatever the status: not here */
 };
 
 /*
- *   status  HTTP status, 0 when no reply came
+ *   status  HTTP status, 0 when no reply came; 500 for a 200 whose body cannot be read
  *   code    the service's error code, "" when it sent none (an HTML page)
- *   lost    err->code of the transport where status is 0, else BL_OK
+ *   lost    err->code of the transport, BL_OK when a whole reply came
  */
 enum bl_retry_kind bl_retry_kind(int status, const char *code, enum bl_code lost);
 
@@ -36,13 +36,15 @@ struct bl_retry_bucket {
 
 /* One call with its attempts. Zero-initialise. */
 struct bl_retry {
-	unsigned failed;   /* attempts */
+	unsigned failed;   /* attempts, those of clock and stale not counted */
 	int drawn;         /* last taken from the bucket */
 	bool clock, stale; /* the one repeat of that kind was used */
 };
 
 /*
- * After a failed attempt: true when there is to be another, after *wait_ms.
+ * After a failed attempt: true when there is to be another, after *wait_ms. CLOCK and STALE are
+ * repeated once each, at once, beyond max and without the bucket; whoever finds that the clocks
+ * agree (within 4 min) passes FINAL instead of CLOCK.
  *   max          attempts in all (3; AWS_MAX_ATTEMPTS)
  *   random       in [0,1]
  *   retry_after  text of x-amz-retry-after (milliseconds), "" none
