@@ -117,6 +117,21 @@ struct bl_aws *bl_s3_aws(struct bl_s3 *s3)
 	return s3->aws;
 }
 
+int bl_s3_reach(struct bl_s3 *s3, const struct bl_call *call, struct bl_err *err)
+{
+	BL_AUTO(bl_aws_request) request = BL_AWS_REQUEST;
+	BL_AUTO(bl_aws_reply) reply = { 0 };
+
+	/* not HeadBucket: its errors have no body, hence do not say why */
+	if (bl_s3_object_request(s3, "GET", "ListObjectsV2", NULL, call, &request, err))
+		return -1;
+	bl_aws_query(&request, "list-type", "2");
+	bl_aws_query(&request, "max-keys", "1");
+	if (bl_aws_send(s3->aws, &request, &reply, err))
+		return bl_s3_failed(s3, "look at", NULL, &reply, err);
+	return 0;
+}
+
 int bl_s3_head(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                struct bl_s3_object *out, struct bl_err *err)
 {

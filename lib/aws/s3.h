@@ -28,6 +28,9 @@ void bl_s3_auto(struct bl_s3 **s3);
 const char *bl_s3_bucket(const struct bl_s3 *s3);
 struct bl_aws *bl_s3_aws(struct bl_s3 *s3);
 
+/* Asks whether the bucket is there and may be listed. BL_ENOENT, BL_EDENIED. */
+BL_MUST int bl_s3_reach(struct bl_s3 *s3, const struct bl_call *call, struct bl_err *err);
+
 /* "s3://bucket/key": bucket and the rest. BL_EINPUT. */
 BL_MUST int bl_s3_uri(const char *uri, char bucket[64], char key[1025], struct bl_err *err);
 

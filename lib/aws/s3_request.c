@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws/s3_parts.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "codec/base64.h"
 #include "net/url.h"
@@ -182,18 +183,11 @@ int64_t bl_s3_time(const char *text)
 {
 	struct tm tm = { 0 };
 	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	int64_t ms = 0;
+	int64_t wall_ms;
 
-	if (!end) {
-		tm = (struct tm){ 0 };
-		end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-		if (end && *end == '.')
-			for (int64_t unit = 100; *++end >= '0' && *end <= '9'; unit /= 10)
-				ms += (*end - '0') * unit;
-		if (!end || strcmp(end, "Z") != 0)
-			return 0;
-	}
-	return (int64_t)timegm(&tm) * 1000 + ms;
+	if (end && !*end)
+		return (int64_t)timegm(&tm) * 1000;
+	return bl_utc_parse(text, &wall_ms) ? wall_ms : 0;
 }
 
 /* In front of what the client advised: it knows neither bucket nor key. */
