@@ -156,11 +156,11 @@ format:
 	@tools/deps.sh lint
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-14 -i
 
-## make bench        start-up, capture, quiet cost, report; beside tini and catatonit
+## make bench        start-up, capture, quiet cost, report, S3; beside the peers
 bench: dist
-	@tools/deps.sh bench
+	@tools/deps.sh bench && tools/venv.sh bench
 	+@PATH=$(ROOT)/bin:$$PATH $(MAKE) --no-print-directory $(DIST_VARIANT) bench-tools
-	@tests/bench/run.py $(DIST) build/dist/obj/bench $(BENCH_ARGS)
+	@for part in run s3; do tests/bench/$$part.py $(DIST) build/dist/obj/bench || exit; done
 
 ## make soak         what takes long: full counts, fuzzers, reproducible dist
 soak:

