@@ -122,7 +122,7 @@ demo:
 ## make test         every test, with all the set-up that they need
 test:
 	@tools/deps.sh build test
-	@tools/venv.sh
+	@tools/venv.sh && tools/peers.sh act
 	$(variant) $(TEST_VARIANT) unit-tests
 	@tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 
@@ -165,7 +165,7 @@ bench: dist
 ## make soak         what takes long: full counts, fuzzers, reproducible dist
 soak:
 	@tools/deps.sh build test dist fuzz
-	@tools/venv.sh
+	@tools/venv.sh && tools/peers.sh act minio
 	$(variant) $(TEST_VARIANT) unit-tests
 	@SOAK=1 tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 	@tools/fuzz.sh libfuzzer
@@ -187,9 +187,9 @@ install:
 ## make deps         the packages for building (tools/deps.sh test lint dist: the others')
 deps:
 	@tools/deps.sh build
-## make clean        remove build/ but the libraries of make dist in build/deps
+## make clean        remove build/ but libraries and tools that take long to make
 clean:
-	rm -rf $(filter-out build/deps build/venv,$(wildcard build/*))
+	rm -rf $(filter-out build/deps build/venv build/tools,$(wildcard build/*))
 
 help:
 	@sed -n 's/^## //p' Makefile
