@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+pytest_plugins = ["cloud"]  # fixtures of AWS's servers
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("BRANCHLINE_TEST_PATIENCE", "30"))
 

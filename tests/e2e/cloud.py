@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The strict peer of AWS (tests/fakes/aws) and others' servers, as fixtures."""
+import base64
+import http.client
+import json
+import os
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+
+from conftest import PATIENCE, ROOT, until
+
+REGION = "us-east-1"
+BUCKET = "peer-bucket"
+
+
+class Peer:
+    """A running peer. Everything in it is gone after reset(), which also makes BUCKET."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, ROOT / "tests" / "fakes" / "aws"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            pytest.fail(f"the peer did not start: exit {self.process.wait()}")
+        self.told = json.loads(line)
+        self.url, self.control_url = self.told["aws"], self.told["control"]
+        self.key_id, self.secret = self.told["key_id"], self.told["secret"]
+        self.port = urllib.parse.urlsplit(self.control_url).port
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=PATIENCE)
+        self.process.stdout.close()
+
+    def control(self, method, path, body=None, **query):
+        target = path + ("?" + urllib.parse.urlencode(query) if query else "")
+        data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            conn.request(method, target, data)
+            reply = conn.getresponse()
+            told = reply.read()
+        finally:
+            conn.close()
+        assert reply.status == 200, f"{method} {path}: {told.decode()}"
+        return told
+
+    def ask(self, path, **query):
+        return json.loads(self.control("GET", path, **query))
+
+    def reset(self):
+        self.control("POST", "/reset", {})
+        self.bucket(BUCKET)
+
+    # --- for a child's environment ----------------------------------------------------------------
+
+    def bare_env(self):
+        """Where everything is, but no credential: nothing of the caller's machine is seen."""
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
+                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+    def env(self, session=None):
+        """With the fixed pair, or with a session of .session()."""
+        pair = session or {"key_id": self.key_id, "secret": self.secret}
+        env = dict(self.bare_env(), AWS_ACCESS_KEY_ID=pair["key_id"],
+                   AWS_SECRET_ACCESS_KEY=pair["secret"])
+        return dict(env, AWS_SESSION_TOKEN=pair["token"]) if session else env
+
+    # --- faults, time, record ---------------------------------------------------------------------
+
+    def script(self, *lines, **line):
+        """Each line a dict, or one line by its fields: tests/fakes/aws/README.md."""
+        self.control("POST", "/script", [*lines, line] if line else list(lines))
+
+    def pending(self):
+        """Lines of the script that have not happened as often as asked."""
+        return self.ask("/script")
+
+    def clock(self, seconds):
+        """How far ahead of ours the peer's clock is."""
+        self.control("POST", "/clock", {"offset": seconds})
+
+    def options(self, **options):
+        self.control("POST", "/options", options)
+
+    def release(self, hold):
+        self.control("POST", "/release", {"hold": hold})
+
+    def log(self, operation=None, after=0, **match):
+        """Requests seen, oldest first; match: fields that must be equal."""
+        match = dict(match, **({"operation": operation} if operation else {}))
+        return [entry for entry in self.ask("/log", after=after)
+                if all(entry[name] == value for name, value in match.items())]
+
+    def operations(self, after=0):
+        return [entry["operation"] for entry in self.log(after=after)]
+
+    def wait_log(self, operation, n=1, **match):
+        return until(lambda: (lambda found: len(found) >= n and found)(self.log(operation, **match)),
+                     f"{n} x {operation} at the peer")
+
+    # --- buckets ----------------------------------------------------------------------------------
+
+    def bucket(self, name, **more):
+        self.control("POST", "/buckets", dict(more, name=name))
+        return name
+
+    def objects(self, bucket=BUCKET):
+        """{key: what is known of it}"""
+        return {entry["key"]: entry for entry in self.ask("/objects", bucket=bucket)}
+
+    def get(self, key, bucket=BUCKET):
+        return self.control("GET", "/object", bucket=bucket, key=key)
+
+    def put(self, key, body=b"", bucket=BUCKET, **more):
+        data = body.encode() if isinstance(body, str) else body
+        self.control("PUT", "/object", data, bucket=bucket, key=key, **more)
+
+    def put_many(self, objects, bucket=BUCKET):
+        """{key: bytes}"""
+        self.control("POST", "/many", {"bucket": bucket, "objects": {
+            key: base64.b64encode(body).decode() for key, body in objects.items()}})
+
+    def remove(self, key, bucket=BUCKET):
+        self.control("POST", "/remove", {"bucket": bucket, "key": key})
+
+    def corrupt(self, key, bit=0, bucket=BUCKET):
+        self.control("POST", "/corrupt", {"bucket": bucket, "key": key, "bit": bit})
+
+    def touch(self, key, modified, bucket=BUCKET):
+        self.control("POST", "/touch", {"bucket": bucket, "key": key, "modified": modified})
+
+    def uploads(self, bucket=BUCKET):
+        return self.ask("/uploads", bucket=bucket)
+
+    def age_uploads(self, seconds, bucket=BUCKET):
+        self.control("POST", "/age-uploads", {"bucket": bucket, "seconds": seconds})
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    def session(self, seconds=3600, policy=None):
+        return json.loads(self.control("POST", "/session", {"seconds": seconds, "policy": policy}))
+
+    def sessions(self):
+        return self.ask("/sessions")
+
+    def expire(self, key_id=None):
+        self.control("POST", "/expire", {"key_id": key_id} if key_id else {})
+
+
+@pytest.fixture(scope="session")
+def peer_process():
+    started = Peer()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def peer(peer_process):
+    """The strict peer, empty but for BUCKET; one process for all tests of a worker."""
+    peer_process.reset()
+    return peer_process
+
+
+def boto(service, peer, **more):
+    """A boto3 client of the peer, with the fixed pair unless told otherwise."""
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not in the tests' environment")
+    from botocore.config import Config
+    config = Config(retries={"max_attempts": 1, "mode": "standard"}, **more.pop("config", {}))
+    settings = dict(endpoint_url=peer.url, region_name=REGION, aws_access_key_id=peer.key_id,
+                    aws_secret_access_key=peer.secret, config=config)
+    return boto3.session.Session().client(service, **dict(settings, **more))
+
+
+def env_of(peer, **more):
+    """The caller's environment without its AWS and Branchline settings, then the peer's."""
+    clean = {name: value for name, value in os.environ.items()
+             if not name.startswith(("AWS_", "BRANCHLINE_", "GITHUB_", "ACTIONS_"))}
+    return dict(clean, **peer.env(), **more)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests' own port: script, clock, what is stored, what was seen."""
+import base64
+import json
+import traceback
+
+from core import Problem, Reply
+from s3_object import Object
+
+
+class Control:
+    def __init__(self, world):
+        self.world = world
+
+    def reset(self):
+        pass
+
+    def name_operation(self, request, stream):
+        request.service, request.operation = "control", f"{request.method} {request.path}"
+
+    def handle(self, request):
+        name = request.path.strip("/").replace("-", "_")
+        call = getattr(self, f"{request.method.lower()}_{name}", None)
+        if call is None:
+            raise Problem(404, "NotFound", f"no {request.method} {request.path} here")
+        try:
+            if request.method == "PUT":
+                done = call(request)
+            else:
+                done = call(json.loads(request.wire) if request.wire
+                            else {name: value for name, value in request.query})
+        except (KeyError, TypeError, ValueError):
+            raise Problem(400, "BadRequest", traceback.format_exc()) from None
+        return done if isinstance(done, Reply) else Reply(
+            200, [("Content-Type", "application/json")], json.dumps(done if done is not None else {}))
+
+    def error(self, request, problem):
+        return Reply(problem.status, (), f"{problem.code}: {problem.message}\n")
+
+    # --- faults and time --------------------------------------------------------------------------
+
+    def post_script(self, lines):
+        self.world.script.add(lines)
+
+    def get_script(self, _):
+        return self.world.script.pending()
+
+    def post_release(self, asked):
+        self.world.script.gate(asked["hold"]).set()
+
+    def post_clock(self, asked):
+        self.world.offset = float(asked["offset"])
+
+    def post_options(self, asked):
+        unknown = set(asked) - set(self.world.options)
+        if unknown:
+            raise Problem(400, "BadRequest", f"unknown options: {sorted(unknown)}")
+        self.world.options.update(asked)
+
+    def post_reset(self, _):
+        self.world.reset()
+
+    def get_log(self, asked):
+        with self.world.lock:
+            return list(self.world.log[int(asked.get("after", 0)):])
+
+    # --- S3's content -----------------------------------------------------------------------------
+
+    @property
+    def s3(self):
+        return self.world.services["s3"]
+
+    def post_buckets(self, asked):
+        self.s3.make_bucket(**asked)
+
+    def get_objects(self, asked):
+        bucket = self.s3.buckets[asked["bucket"]]
+        with self.world.lock:
+            return [{"key": key, "size": len(o.body), "etag": o.etag, "modified": o.modified,
+                     "storage_class": o.storage_class, "checksum": o.checksum,
+                     "algorithm": o.algorithm, "checksum_type": o.checksum_type,
+                     "headers": dict(o.headers)}
+                    for key, o in sorted(bucket.objects.items())]
+
+    def get_object(self, asked):
+        return Reply(200, (), self.s3.buckets[asked["bucket"]].objects[asked["key"]].body)
+
+    def put_object(self, request):
+        made = Object(request.wire, self.world.now(),
+                      storage_class=request.arg("storage_class", "STANDARD")).digested()
+        with self.world.lock:
+            self.s3.buckets[request.arg("bucket")].put(request.arg("key"), made)
+
+    def post_many(self, asked):
+        """{"bucket", "objects": {key: base64}}: quickly, many."""
+        with self.world.lock:
+            for key, body in asked["objects"].items():
+                self.s3.buckets[asked["bucket"]].put(
+                    key, Object(base64.b64decode(body), self.world.now()).digested())
+
+    def post_remove(self, asked):
+        with self.world.lock:
+            self.s3.buckets[asked["bucket"]].remove(asked["key"])
+
+    def post_touch(self, asked):
+        """Another time of writing: {"bucket", "key", "modified"}."""
+        self.s3.buckets[asked["bucket"]].objects[asked["key"]].modified = asked["modified"]
+
+    def post_corrupt(self, asked):
+        """Flips one stored bit; the checksum stays what it was."""
+        have = self.s3.buckets[asked["bucket"]].objects[asked["key"]]
+        body = bytearray(have.body)
+        body[asked["bit"] // 8] ^= 1 << asked["bit"] % 8
+        have.body = bytes(body)
+
+    def get_uploads(self, asked):
+        return [{"id": u.id, "key": u.key, "parts": sorted(u.parts), "began": u.began}
+                for u in self.s3.buckets[asked["bucket"]].uploads.values()]
+
+    def post_age_uploads(self, asked):
+        """Makes unfinished uploads look older by so many seconds."""
+        for upload in self.s3.buckets[asked["bucket"]].uploads.values():
+            upload.began -= asked["seconds"]
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    def get_sessions(self, _):
+        return [{"key_id": c.key_id, "arn": c.arn, "expires": c.expires, "policy": c.policy}
+                for c in self.world.credentials.values() if c.token]
+
+    def post_session(self, asked):
+        """Temporary credentials without STS: {"seconds", "policy"}."""
+        made = self.world.issue("ASIAPEER", asked.get("seconds", 3600), policy=asked.get("policy"))
+        return {"key_id": made.key_id, "secret": made.secret, "token": made.token,
+                "expires": made.expires}
+
+    def post_expire(self, asked):
+        """Ends sessions now: {"key_id"}, or all."""
+        for have in self.world.credentials.values():
+            if have.token and asked.get("key_id") in (None, have.key_id):
+                have.expires = self.world.now()
