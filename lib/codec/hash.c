@@ -117,6 +117,16 @@ int bl_sha256_of(const void *bytes, size_t len, char hex[BL_SHA256_HEX], struct 
 	return rc;
 }
 
+int bl_sha1_of(const void *bytes, size_t len, char hex[BL_SHA1_HEX], struct bl_err *err)
+{
+	unsigned char raw[(BL_SHA1_HEX - 1) / 2];
+
+	if (EVP_Digest(bytes, len, raw, NULL, EVP_sha1(), NULL) != 1)
+		return no_memory(err);
+	bl_hex(raw, sizeof(raw), hex);
+	return 0;
+}
+
 /* Begins anew in the same context, which is cheaper than another one. */
 static int again(EVP_MD_CTX *context, struct bl_err *err)
 {

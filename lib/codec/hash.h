@@ -18,6 +18,10 @@ void bl_sha256_free(struct bl_sha256 *sha);
 BL_MUST int bl_sha256_of(const void *bytes, size_t len, char hex[BL_SHA256_HEX],
                          struct bl_err *err);
 
+/* SHA-1, for names only that others made with it: the AWS CLI's cache of SSO tokens. */
+#define BL_SHA1_HEX 41
+BL_MUST int bl_sha1_of(const void *bytes, size_t len, char hex[BL_SHA1_HEX], struct bl_err *err);
+
 /* The 32 bytes themselves, for signatures and for x-amz-checksum-sha256. */
 #define BL_SHA256_BYTES 32
 BL_MUST int bl_sha256_raw(struct bl_sha256 *sha, unsigned char raw[BL_SHA256_BYTES],

@@ -275,6 +275,8 @@ static int hash_something(struct bl_err *err)
 		return rc;
 	if (bl_sha256_of("abc", 3, hex, err))
 		return -1;
+	if (bl_sha1_of("abc", 3, hex, err))
+		return -1;
 	return bl_hmac_sha256("key", 3, "abc", 3, raw, err);
 }
 
@@ -286,6 +288,18 @@ static void every_failed_allocation_is_told(void **state)
 	/* the library's own set-up is done once and not ours to fail */
 	assert_int_equal(hash_something(&err), 0);
 	each_allocation_fails(hash_something, 100);
+}
+
+static void sha1_agrees_with_fips_180(void **state)
+{
+	struct bl_err err = { 0 };
+	char hex[BL_SHA1_HEX];
+
+	(void)state;
+	assert_int_equal(bl_sha1_of("abc", 3, hex, &err), 0);
+	assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
+	assert_int_equal(bl_sha1_of("", 0, hex, &err), 0);
+	assert_string_equal(hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 
 int main(void)
@@ -301,6 +315,7 @@ int main(void)
 		cmocka_unit_test(fast_and_portable_agree_on_any_length_and_alignment),
 		cmocka_unit_test(join_counts_far),
 		cmocka_unit_test(crc_has_one_text),
+		cmocka_unit_test(sha1_agrees_with_fips_180),
 		cmocka_unit_test(every_failed_allocation_is_told),
 	};
 
