@@ -12,7 +12,7 @@ struct bl_url {
 	char host[256];   /* lower case, IPv6 without brackets */
 	unsigned port;    /* 80 or 443 by default */
 	bool port_given;  /* and not the scheme's own */
-	char path[2048];  /* as written, "/" at least */
+	char path[4096];  /* as written, "/" at least: an S3 key of 1,024 bytes, each as %XX */
 	char query[4096]; /* as written, without '?', "" none */
 };
 /* BL_EINPUT says what is wrong; the message holds no query. */
