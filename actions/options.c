@@ -5,6 +5,7 @@
 #include "codec/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct parse {
@@ -297,12 +298,46 @@ static int take_rest(struct parse *p, struct bl_err *err)
 	return 0;
 }
 
+/* --- Inputs of an action ---------------------------------------------------------------------- */
+
+/* "a-b" is INPUT_A_B. */
+static void input_name(const char *flag, char *name, size_t size)
+{
+	int n = snprintf(name, size, "INPUT_%s", flag);
+
+	for (int i = 0; i < n && (size_t)i < size && name[i]; i++) {
+		if (name[i] == '-')
+			name[i] = '_';
+		else if (name[i] >= 'a' && name[i] <= 'z')
+			name[i] = (char)(name[i] - 'a' + 'A');
+	}
+}
+
+/* What an action maps into the environment; empty is unset: a composite sets them all. */
+static int read_inputs(struct parse *p, struct bl_err *err)
+{
+	for (size_t i = 0; i < p->usage->n_options; i++) {
+		const struct bl_option *option = &p->usage->options[i];
+		char name[BL_CONFIG_NAME + 8];
+		const char *text;
+
+		input_name(option->flag, name, sizeof(name));
+		text = getenv(name);
+		if (!text || !*text || !set_option(p, option, text, err))
+			continue;
+		return bl_wrap(err, "%s", name);
+	}
+	return 0;
+}
+
 int bl_options_read(const struct bl_usage *usage, int argc, char **argv, void *into,
                     struct bl_args *args, struct bl_err *err)
 {
 	struct parse p = { usage, argv, argc, 0, into, args };
 
 	args->command = BL_BUF(1u << 20);
+	if (read_inputs(&p, err))
+		return -1;
 	for (p.at = 1; p.at < argc && !args->helped; p.at++) {
 		const char *arg = argv[p.at];
 		int rc;

@@ -71,7 +71,8 @@ struct bl_args {
 void bl_args_done(struct bl_args *args);
 
 /*
- * argv[0] is the verb. `into` is the verb's struct, set beforehand to its defaults.
+ * argv[0] is the verb. `into` is the verb's struct, set beforehand to its defaults. An action's
+ * input INPUT_A_B is the option a-b, unless it is empty; a flag wins over it.
  * BL_EINPUT: unknown flag (the nearest is named), a value missing or wrong, too many or too few
  * words.
  */

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 struct options {
-	const char *baseline, *output;
+	const char *baseline, *output, *dry_run;
 	bool json, follow;
 	int64_t lines, wait_ms;
 };
@@ -23,6 +23,7 @@ struct options {
 static const struct bl_option table[] = {
 	{ "baseline", 0, BL_OPT_TEXT, offsetof(struct options, baseline), "RUN",
 	  "compare with it" },
+	{ "dry-run", 0, BL_OPT_TEXT, offsetof(struct options, dry_run), "HOW", "only say" },
 	{ "output", 'o', BL_OPT_TEXT, offsetof(struct options, output), "FILE", "write there" },
 	{ "follow", 'f', BL_OPT_SWITCH, offsetof(struct options, follow), NULL, "go on" },
 	{ "lines", 'n', BL_OPT_NUMBER, offsetof(struct options, lines), "N", "how many" },
@@ -105,6 +106,39 @@ static void other_spellings_mean_the_same(void **state)
 	assert_int_equal(opt.lines, 0);
 	assert_string_equal(opt.baseline, "--odd");
 	assert_string_equal(args.words[0], "-word");
+}
+
+static void an_actions_inputs_are_options(void **state)
+{
+	struct options opt;
+	struct bl_err err = { 0 };
+	BL_AUTO(bl_args) args = { 0 }, others = { 0 }, bad = { 0 };
+
+	(void)state;
+	setenv("INPUT_BASELINE", "q7xk", 1);
+	setenv("INPUT_JSON", "true", 1);
+	setenv("INPUT_LINES", "7", 1);
+	setenv("INPUT_OUTPUT", "", 1); /* unset: a composite sets all of them */
+	setenv("INPUT_DRY_RUN", "--odd text", 1);
+	assert_int_equal(read_line(&plain, "report --lines 9", &opt, &args, &err), 0);
+	assert_string_equal(opt.baseline, "q7xk");
+	assert_true(opt.json);
+	assert_int_equal(opt.lines, 9); /* the flag wins */
+	assert_null(opt.output);
+	assert_string_equal(opt.dry_run, "--odd text");
+	setenv("INPUT_JSON", "false", 1);
+	assert_int_equal(read_line(&plain, "report", &opt, &others, &err), 0);
+	assert_false(opt.json);
+	assert_int_equal(opt.lines, 7);
+	setenv("INPUT_LINES", "many", 1);
+	assert_int_equal(read_line(&plain, "report", &opt, &bad, &err), -1);
+	assert_int_equal(err.code, BL_EINPUT);
+	assert_non_null(strstr(err.text, "INPUT_LINES: --lines: "));
+	unsetenv("INPUT_BASELINE");
+	unsetenv("INPUT_JSON");
+	unsetenv("INPUT_LINES");
+	unsetenv("INPUT_OUTPUT");
+	unsetenv("INPUT_DRY_RUN");
 }
 
 static void configuration_keys_are_flags(void **state)
@@ -230,6 +264,7 @@ static void the_help_begins_with_an_example(void **state)
 				     "usage: branchline report [RUN] [options]\n"
 				     "\n"
 				     "      --baseline RUN           compare with it\n"
+				     "      --dry-run HOW            only say\n"
 				     "  -o, --output FILE            write there\n"
 				     "  -f, --follow                 go on\n"
 				     "  -n, --lines N                how many\n"
@@ -339,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(other_spellings_mean_the_same),
+		cmocka_unit_test(an_actions_inputs_are_options),
 		cmocka_unit_test(configuration_keys_are_flags),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(missing_words_show_the_usage),
