@@ -23,7 +23,9 @@ void bl_transfers_close(struct bl_transfers *transfers); /* aborts what is under
  *   size    of an upload, or as the listing said; UINT64_MAX for a download: ask
  *   etag    of the listing, for If-Match; NULL: none
  *   fd      open regular file, the caller's until done. A download is allocated beforehand and
- *           written from offset 0; it is for the caller to sync and rename.
+ *           written from offset 0; it is for the caller to sync and rename. An upload takes the
+ *           first `size` bytes; a file of just that size must not be touched meanwhile
+ *           (size, times of change), of a longer one only those bytes count.
  */
 struct bl_transfer {
 	bool upload, create; /* create: only where the key does not exist */
@@ -31,8 +33,9 @@ struct bl_transfer {
 	uint64_t size;
 	int fd;
 	struct bl_call call;
-	/* err clean: done. BL_ECORRUPT: a file that changed while it was read, or a checksum that does not
-	 * match after all tries. The struct may be freed or used again inside. */
+	/* err clean: done. BL_ECORRUPT: a file or object that changed while it was read, or a
+	 * checksum that does not match after all tries. The struct may be freed or used again
+	 * inside. */
 	void (*done)(void *arg, struct bl_transfer *transfer, struct bl_err *err);
 	void *arg;
 	/* results */

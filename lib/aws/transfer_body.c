@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aws/transfer_parts.h"
+
+#include "base/failpoint.h"
+#include "base/fs.h"
+#include "codec/base64.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void bl_transfer_moved(struct bl_leg *leg, uint64_t len)
+{
+	struct bl_transfer_state *state = leg->state;
+	const struct bl_call *call = &state->transfer->call;
+
+	leg->counted += len;
+	state->moved += len;
+	if (call->progress)
+		call->progress(call->arg, state->moved,
+		               state->size == UINT64_MAX ? 0 : state->size);
+}
+
+void bl_transfer_unmoved(struct bl_leg *leg)
+{
+	leg->state->moved -= leg->counted;
+	leg->counted = 0;
+}
+
+uint64_t bl_transfer_joined(const struct bl_transfer_state *state)
+{
+	uint64_t crc = 0;
+
+	for (unsigned i = 0; i < state->n_parts; i++) {
+		uint64_t left = state->size - i * state->part_bytes;
+
+		crc = bl_crc64nvme_join(crc, state->crcs[i],
+		                        left < state->part_bytes ? left : state->part_bytes);
+	}
+	return crc;
+}
+
+static int changed(const char *how, struct bl_err *err)
+{
+	bl_fail(err, BL_ECORRUPT, "the file changed while it was read: %s", how);
+	return bl_next(err, "upload it when nothing writes to it any more");
+}
+
+static int pread_exactly(int fd, char *to, size_t len, uint64_t offset, struct bl_err *err)
+{
+	int fault = BL_FAULT("s3.upload.read");
+
+	while (len) {
+		ssize_t n = fault ? -1 : pread(fd, to, len, (off_t)offset);
+
+		if (fault)
+			errno = fault;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return bl_fail_errno(err, errno, "read");
+		if (!n)
+			return changed("it became shorter", err);
+		to += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int bl_upload_unchanged(const struct bl_transfer_state *state, struct bl_err *err)
+{
+	const struct stat *before = &state->before;
+	struct stat now;
+
+	if (fstat(state->transfer->fd, &now))
+		return bl_fail_errno(err, errno, "stat");
+	if ((uint64_t)now.st_size < state->size)
+		return changed("it became shorter", err);
+	/* a file that is longer was and stays another's to append to; its first bytes count */
+	if ((uint64_t)before->st_size > state->size)
+		return 0;
+	if (now.st_size != before->st_size)
+		return changed("it became longer", err);
+	if (!same_time(&now.st_mtim, &before->st_mtim) ||
+	    !same_time(&now.st_ctim, &before->st_ctim))
+		return changed("its time of change", err);
+	return 0;
+}
+
+/* crc and, where there is one, sha of [offset, offset + len) of the file. */
+static int sum_range(struct bl_leg *leg, uint64_t offset, uint64_t len, struct bl_sha256 *sha,
+                     uint64_t *crc, struct bl_err *err)
+{
+	char *scratch = leg->all->scratch;
+
+	*crc = 0;
+	while (len) {
+		size_t n = len < BL_SCRATCH_BYTES ? (size_t)len : BL_SCRATCH_BYTES;
+
+		if (pread_exactly(leg->state->transfer->fd, scratch, n, offset, err) ||
+		    (sha && bl_sha256_add(sha, scratch, n, err)))
+			return -1;
+		*crc = bl_crc64nvme(*crc, scratch, n);
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int end_sha(struct bl_sha256 *sha, char sum[48], char hash[BL_SHA256_HEX],
+                   struct bl_err *err)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(47);
+	unsigned char raw[BL_SHA256_BYTES];
+
+	if (bl_sha256_raw(sha, raw, err))
+		return -1;
+	bl_base64_add(&text, raw, sizeof(raw));
+	if (bl_buf_check(&text, "checksum", err))
+		return -1;
+	memcpy(sum, text.data, text.len + 1);
+	bl_hex(raw, sizeof(raw), hash);
+	return 0;
+}
+
+int bl_leg_sum(struct bl_leg *leg, struct bl_err *err)
+{
+	struct bl_sha256 *sha = NULL;
+	int rc;
+
+	if (leg->all->s3->sum == BL_S3_SHA256 && bl_sha256_new(&sha, err))
+		return -1;
+	rc = sum_range(leg, leg->offset, leg->len, sha, &leg->announced, err);
+	if (!rc && sha)
+		rc = end_sha(sha, leg->sum, leg->hash, err);
+	else if (!rc)
+		bl_crc64nvme_text(leg->announced, leg->sum);
+	bl_sha256_free(sha);
+	return rc;
+}
+
+/*
+ * Before the last bytes leave: with them the object would be whole, with bytes of which nobody
+ * knows when they were in the file. Without them S3 stores nothing.
+ */
+static int check_sent(struct bl_leg *leg, struct bl_err *err)
+{
+	if (leg->crc != leg->announced)
+		return changed("other bytes than a moment before", err);
+	return bl_upload_unchanged(leg->state, err);
+}
+
+int bl_leg_read(void *arg, uint64_t offset, char *to, size_t len, struct bl_err *err)
+{
+	struct bl_leg *leg = arg;
+
+	if (offset > leg->len || len > leg->len - offset)
+		return bl_fail(err, BL_EBUG, "a body was asked for beyond its end");
+	if (offset != leg->at) { /* from the beginning again */
+		bl_transfer_unmoved(leg);
+		if (sum_range(leg, leg->offset, offset, NULL, &leg->crc, err))
+			return -1;
+		leg->at = offset;
+	}
+	if (pread_exactly(leg->state->transfer->fd, to, len, leg->offset + offset, err))
+		return -1;
+	leg->crc = bl_crc64nvme(leg->crc, to, len);
+	leg->at += len;
+	if (leg->at == leg->len && check_sent(leg, err))
+		return -1;
+	if (leg->sending)
+		bl_transfer_moved(leg, len);
+	return 0;
+}
+
+static int pwrite_all(int fd, const char *from, size_t len, uint64_t offset, struct bl_err *err)
+{
+	int fault = BL_FAULT("s3.download.write");
+
+	while (len) {
+		ssize_t n = fault ? -1 : pwrite(fd, from, len, (off_t)offset);
+
+		if (fault)
+			errno = fault;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return bl_fail_errno(err, errno, "write");
+		from += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* What S3 has only a SHA-256 of, is compared with that. */
+static int look_at_head(struct bl_leg *leg, struct bl_err *err)
+{
+	uint64_t crc;
+
+	leg->whole_head = true;
+	if (leg->kind != BL_LEG_GET || bl_s3_reply_crc(&leg->reply.http, &crc) ||
+	    !bl_http_header(&leg->reply.http, "x-amz-checksum-sha256", leg->sum, sizeof(leg->sum)))
+		return 0;
+	if (strchr(leg->sum, '-')) { /* of parts */
+		leg->sum[0] = '\0';
+		return 0;
+	}
+	return bl_sha256_new(&leg->sha, err);
+}
+
+int bl_leg_write(void *arg, const char *bytes, size_t len, struct bl_err *err)
+{
+	struct bl_leg *leg = arg;
+
+	if (!leg->whole_head && look_at_head(leg, err))
+		return -1;
+	if (len > leg->len - leg->at)
+		return bl_fail(err, BL_ECORRUPT, "more than the %ju bytes that were asked for came",
+		               (uintmax_t)leg->len);
+	BL_FAILPOINT("s3.download.body");
+	if (pwrite_all(leg->state->transfer->fd, bytes, len, leg->offset + leg->at, err) ||
+	    (leg->sha && bl_sha256_add(leg->sha, bytes, len, err)))
+		return -1;
+	leg->crc = bl_crc64nvme(leg->crc, bytes, len);
+	leg->at += len;
+	bl_transfer_moved(leg, len);
+	return 0;
+}
+
+int bl_leg_restart(void *arg, struct bl_err *err)
+{
+	struct bl_leg *leg = arg;
+
+	(void)err;
+	bl_transfer_unmoved(leg);
+	leg->at = leg->crc = 0;
+	leg->sending = true;
+	leg->whole_head = false;
+	bl_sha256_free(leg->sha);
+	leg->sha = NULL;
+	return 0;
+}
+
+int bl_leg_check_sha(struct bl_leg *leg, struct bl_err *err)
+{
+	char named[sizeof(leg->sum)], hash[BL_SHA256_HEX];
+
+	if (!leg->sha)
+		return 0;
+	memcpy(named, leg->sum, sizeof(named));
+	if (end_sha(leg->sha, leg->sum, hash, err))
+		return -1;
+	if (strcmp(named, leg->sum) != 0)
+		return bl_fail(err, BL_ECORRUPT, "its SHA-256 is %s, S3's is %s", leg->sum, named);
+	return 0;
+}
