@@ -70,6 +70,33 @@ class Peer:
                    AWS_SECRET_ACCESS_KEY=pair["secret"])
         return dict(env, AWS_SESSION_TOKEN=pair["token"]) if session else env
 
+    def oidc_env(self, **more):
+        """Of a GitHub job that may ask for identity tokens and has a role to assume."""
+        return dict(self.bare_env(), AWS_ROLE_ARN=self.told["role"],
+                    ACTIONS_ID_TOKEN_REQUEST_URL=self.told["oidc"] + "/token?api-version=2.0",
+                    ACTIONS_ID_TOKEN_REQUEST_TOKEN=self.told["request_token"], **more)
+
+    def imds_env(self):
+        env = dict(self.bare_env(), AWS_EC2_METADATA_SERVICE_ENDPOINT=self.told["imds"])
+        del env["AWS_EC2_METADATA_DISABLED"]
+        return env
+
+    def container_env(self):
+        return dict(self.bare_env(),
+                    AWS_CONTAINER_CREDENTIALS_FULL_URI=self.told["container"] + "/v1/credentials",
+                    AWS_CONTAINER_AUTHORIZATION_TOKEN=self.told["container_token"])
+
+    def tls(self, folder):
+        """{"url", "proxy", "ca_file"}: https on loopback, and a proxy that plays AWS's own hosts."""
+        return json.loads(self.control("POST", "/tls", {"folder": str(folder)}))
+
+    def tls_env(self, folder):
+        """No endpoint is named: AWS's own hosts are reached over TLS, through the proxy."""
+        told = self.tls(folder)
+        env = dict(self.env(), HTTPS_PROXY=told["proxy"], AWS_CA_BUNDLE=told["ca_file"])
+        del env["AWS_ENDPOINT_URL"]
+        return env
+
     # --- faults, time, record ---------------------------------------------------------------------
 
     def script(self, *lines, **line):
@@ -147,6 +174,21 @@ class Peer:
 
     def sessions(self):
         return self.ask("/sessions")
+
+    def role(self, **more):
+        """arn, max_seconds, trust {"StringEquals": {claim: value}}, external_id."""
+        self.control("POST", "/role", more)
+
+    def oidc(self, **more):
+        """claims {name: value or None}, life, bad_signature, value, bearer, issuer."""
+        self.control("POST", "/oidc", more)
+
+    def imds(self, **more):
+        """paths {path: text or None}, role, seconds, refuses (a status)."""
+        self.control("POST", "/imds", more)
+
+    def jwt(self, audience="sts.amazonaws.com"):
+        return json.loads(self.control("POST", "/jwt", {"audience": audience}))["value"]
 
     def expire(self, key_id=None):
         self.control("POST", "/expire", {"key_id": key_id} if key_id else {})

@@ -11,7 +11,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from control import Control  # noqa: E402
 from core import Server, end_with_parent  # noqa: E402
+from imds import Container, Imds, Sso  # noqa: E402
+from oidc import BEARER, Oidc  # noqa: E402
 from s3 import S3  # noqa: E402
+from sts import ROLE, Sts  # noqa: E402
 from unknown import Unknown  # noqa: E402
 from world import KEY_ID, SECRET, World  # noqa: E402
 
@@ -24,20 +27,20 @@ def main():
     options = parser.parse_args()
 
     world = World()
-    world.services.update(s3=S3(world), unknown=Unknown(world))
+    world.services.update(s3=S3(world), sts=Sts(world), oidc=Oidc(world), imds=Imds(world),
+                          container=Container(world), sso=Sso(world), unknown=Unknown(world))
     for name in options.bucket:
         world.services["s3"].make_bucket(name)
     world.urls["aws"] = Server(world, world.route, options.port).url
-    control = Control(world)
-
-    def route(request, stream):
-        control.name_operation(request, stream)
-        return control
-    world.urls["control"] = Server(world, route, quiet=True).url
+    for name in ("oidc", "imds", "container"):
+        world.listen(name, world.services[name])
+    world.listen("control", Control(world), quiet=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not options.stay:
         end_with_parent()
-    print(json.dumps({**world.urls, "key_id": KEY_ID, "secret": SECRET}), flush=True)
+    told = {"key_id": KEY_ID, "secret": SECRET, "role": ROLE, "request_token": BEARER,
+            "container_token": Container.AUTHORIZATION, "sso_token": Sso.BEARER}
+    print(json.dumps({**world.urls, **told}), flush=True)
     threading.Event().wait()
 
 

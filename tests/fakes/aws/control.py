@@ -6,6 +6,8 @@ import traceback
 
 from core import Problem, Reply
 from s3_object import Object
+from sts import Role
+from tls import Authority, Proxy, TlsServer
 
 
 class Control:
@@ -121,6 +123,38 @@ class Control:
         """Makes unfinished uploads look older by so many seconds."""
         for upload in self.s3.buckets[asked["bucket"]].uploads.values():
             upload.began -= asked["seconds"]
+
+    # --- roles, tokens, machines --------------------------------------------------------------------
+
+    def post_role(self, asked):
+        """{"arn", "max_seconds", "trust", "external_id"}: made or replaced."""
+        made = Role(**asked)
+        self.world.services["sts"].roles[made.arn] = made
+
+    def post_issuers(self, asked):
+        """{"issuers", "audiences"}: what the account's identity providers know."""
+        vars(self.world.services["sts"]).update(asked)
+
+    def post_oidc(self, asked):
+        self.world.services["oidc"].configure(**asked)
+
+    def post_imds(self, asked):
+        self.world.services["imds"].configure(**asked)
+
+    def post_seconds(self, asked):
+        """Life of what a machine gives out: {"imds" or "container" or "sso": seconds}."""
+        for name, seconds in asked.items():
+            self.world.services[name].seconds = seconds
+
+    def post_jwt(self, asked):
+        return {"value": self.world.services["oidc"].mint(asked.get("audience", "sts.amazonaws.com"))}
+
+    def post_tls(self, asked):
+        """{"folder"}: makes an authority there; https on loopback, and a proxy to AWS's names."""
+        authority = Authority(asked["folder"])
+        return {"ca_file": authority.file,
+                "url": TlsServer(self.world, self.world.route, authority).url,
+                "proxy": Proxy(self.world, self.world.route, authority).url}
 
     # --- sessions ---------------------------------------------------------------------------------
 

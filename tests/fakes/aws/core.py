@@ -49,6 +49,7 @@ class Request:
             name, equals, value = pair.partition("=")
             self.query.append((decode(name), decode(value) if equals else None))
         self.wire = self.body = b""  # as sent; without aws-chunked's frame
+        self.is_read = False         # by whoever had to know the body to name the operation
         self.service = self.operation = "?"
         self.key = self.bucket = None
         self.signer = None
@@ -233,11 +234,11 @@ class Server:
             request.entry["ended"] = time.time()
 
     def exchange(self, stream, request, service, fault):
-        if fault and fault.read_cut is not None:
+        if fault and fault.read_cut is not None and not request.is_read:
             stream.exactly(min(fault.read_cut, int(request.header("content-length", "0"))))
             stream.reset()
             return False
-        if not request.wire:
+        if not request.is_read:
             if request.header("expect", "").lower() == "100-continue":
                 stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.wire = stream.body(request)

@@ -77,7 +77,11 @@ class S3(S3List, S3Multipart):
         if call is None:
             raise Problem(501, "NotImplemented", "A header or operation you provided implies "
                           f"functionality that is not implemented: {request.operation}")
-        if request.method == "PUT" and request.header("content-length") is None:
+        streams = request.header("x-amz-content-sha256") in sigv4.STREAMS
+        if request.header("transfer-encoding") and not streams:
+            raise Problem(501, "NotImplemented", "A header you provided implies functionality that "
+                          "is not implemented", Header="Transfer-Encoding")
+        if request.method == "PUT" and request.header("content-length") is None and not streams:
             raise Problem(411, "MissingContentLength",
                           "You must provide the Content-Length HTTP header.")
         if not sigv4.is_signed(request):

@@ -84,6 +84,8 @@ class World:
     def route(self, request, stream):
         """The AWS port: by the signature's scope, then by the host, then by the look."""
         name = sigv4.scope_service(request) or self.by_host(request)
+        if name is None and request.path.startswith("/federation/"):
+            name = "sso"
         if name is None:
             form = "x-www-form-urlencoded" in request.header("content-type", "")
             name = "sts" if form and request.path == "/" else "s3"
@@ -100,9 +102,9 @@ class World:
                 return name
         return None
 
-    def listen(self, name, service, port=0):
+    def listen(self, name, service, quiet=False):
         """A port of its own for what does not look like AWS."""
         def route(request, stream):
             service.name_operation(request, stream)
             return service
-        self.urls[name] = Server(self, route, port).url
+        self.urls[name] = Server(self, route, quiet=quiet).url
