@@ -45,6 +45,14 @@ void host_stop(struct host *host, const char *reason)
 	host_event(host, HEV_STOP);
 }
 
+/* At once; where only a store that cannot be reached is left to wait for, without it. */
+static void on_kill(struct host *host)
+{
+	bool waits_for_store = host->state == HOST_ENDING && host->unreachable;
+
+	host_event(host, waits_for_store ? HEV_OVER : HEV_KILL);
+}
+
 /*
  * TERM, INT: somebody wants it to end. HUP: whoever started us has gone (it is our parent
  * death signal too): nobody would see the end, so the run is left to be resumed.
@@ -59,14 +67,14 @@ static void on_signal(struct host *host)
 		case SIGTERM:
 			host_stop(host, "cancelled");
 			if (host->wishes++)
-				host_event(host, HEV_KILL);
+				on_kill(host);
 			break;
 		case SIGHUP:
 			host_stop(host, "interrupted");
 			break;
 		case SIGQUIT:
 			host_stop(host, "cancelled");
-			host_event(host, HEV_KILL);
+			on_kill(host);
 			break;
 		default: /* SIGCHLD: pidfds tell */
 			break;
@@ -94,8 +102,9 @@ static void on_lane(struct host *host, struct lane *lane)
 
 static int64_t soonest(const struct host *host)
 {
-	const int64_t times[] = { host->tick_at, host->snapshot_at, host->over_at,
-		                  host->stop_at, host->deadline_at, host->give_up_at };
+	const int64_t times[] = { host->tick_at,         host->snapshot_at, host->over_at,
+		                  host->stop_at,         host->deadline_at, host->bulk_again_at,
+		                  host->control_again_at };
 	int64_t first = 0;
 
 	for (size_t i = 0; i < BL_COUNT(times); i++)

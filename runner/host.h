@@ -22,7 +22,14 @@ struct host {
 	int signal_fd, status_fd;
 
 	/* what has to happen when */
-	int64_t tick_at, snapshot_at, over_at, stop_at, deadline_at, give_up_at;
+	int64_t tick_at, snapshot_at, over_at, stop_at, deadline_at;
+	int64_t bulk_again_at, control_again_at; /* a request that found the store out of reach */
+
+	/* while the store is out of reach */
+	unsigned unreachable;          /* lanes that found it so, as bits; that was said */
+	unsigned failures[SHIP_LANES]; /* in a row */
+	int64_t bulk_since;            /* when the bulk lane's request was sent first */
+	int64_t flush_until;           /* how long after the training's end it is waited for */
 
 	/* time per phase */
 	int64_t phase_ms[HOST_PHASES], phase_since;
@@ -79,6 +86,13 @@ void host_stop(struct host *host, const char *reason);
 void host_bulk_reply(struct host *host, const struct ship_reply *reply);
 void host_control_reply(struct host *host, const struct ship_reply *reply);
 void host_lane_lost(struct host *host, enum ship_lane which, const struct bl_err *err);
+
+/*
+ * The store may be out of reach for a while: true when the request of this reply is kept, to be
+ * sent again; nothing else is to be done with the reply. Says so once, and when it is over.
+ */
+bool host_tries_again(struct host *host, enum ship_lane which, const struct ship_reply *reply);
+void host_try_again(struct host *host, int64_t now);
 
 /* Timers that are due. */
 void host_timers(struct host *host, int64_t now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "run/store.h"
 #include "runner/host.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 
 #define STRAYS_MS 10000 /* exec's own time for what it left behind, and some */
 #define FINAL_MARGIN_MS 60000
-#define END_MS 30000 /* to write the last words */
+#define END_MS 30000 /* to write the last words... */
 
 #define ENV_MAX 12
 
@@ -18,6 +19,8 @@ void host_send_bulk(struct host *host, const struct ship_request *request)
 {
 	struct bl_err err = { 0 };
 
+	host->bulk_since = bl_mono_ms();
+	host->bulk_again_at = 0;
 	if (lane_send(&host->bulk, request, &err))
 		host_lane_lost(host, SHIP_BULK, &err);
 }
@@ -187,14 +190,14 @@ static void send_last_snapshot(struct host *host)
 void host_try_last_snapshot(struct host *host)
 {
 	if (host->state == HOST_FLUSHING && host->want_final && !host->awaits_tick &&
-	    !host->bulk.busy)
+	    !host->bulk.busy && !host->bulk_again_at)
 		send_last_snapshot(host);
 }
 
 static void flush(struct host *host)
 {
 	collect(host);
-	host->over_at = bl_mono_ms() + host->claim.flush_reserve_ms;
+	host->over_at = host->flush_until = bl_mono_ms() + host->claim.flush_reserve_ms;
 	BL_FAILPOINT("host.flush.before");
 	host->want_final = true;
 	host->awaits_tick = host->control.child.pid != 0;
@@ -275,13 +278,22 @@ static void judge_unkept(struct host *host)
 	host_fail(host, BL_CLASS_STORAGE, &err);
 }
 
+/* ... and longer across a network: without them the run would have to be resumed for nothing. */
+static int64_t end_ms(const struct host *host)
+{
+	if (!bl_store_is_remote(host->place.store) || host->claim.flush_reserve_ms < END_MS)
+		return END_MS;
+	return host->claim.flush_reserve_ms;
+}
+
 static void end(struct host *host)
 {
 	struct ship_request request = { .op = SHIP_END };
 	struct bl_err err = { 0 };
 
 	host->tick_at = host->snapshot_at = host->stop_at = 0;
-	host->over_at = bl_mono_ms() + END_MS;
+	host->bulk_again_at = host->control_again_at = 0;
+	host->over_at = bl_mono_ms() + end_ms(host);
 	/* a stop before anything ran is judged as one delivered: the table knows the words */
 	if (!host->record.present && !host->result.message[0]) {
 		judge_stop(host);

@@ -49,7 +49,7 @@ static void on_restored(struct host *host, const struct ship_reply *reply)
 
 static void on_snapshot(struct host *host, const struct ship_reply *reply)
 {
-	if (reply->err.code && !host->snapshot_failed)
+	if (reply->err.code && !host->unreachable && !host->snapshot_failed)
 		host_note(host, "warn", "%s", reply->err.text);
 	host->snapshot_failed = reply->err.code != BL_OK;
 	if (*reply->published.refused)
@@ -100,6 +100,7 @@ static void on_fenced(struct host *host)
 {
 	host->fenced = true;
 	host->tick_at = host->snapshot_at = 0;
+	host->bulk_again_at = host->control_again_at = 0;
 	lane_close(&host->bulk);
 	lane_close(&host->control);
 	host_event(host, HEV_FENCED);
@@ -120,6 +121,8 @@ void host_bulk_reply(struct host *host, const struct ship_reply *reply)
 		on_fenced(host);
 		return;
 	}
+	if (host_tries_again(host, SHIP_BULK, reply))
+		return;
 	switch (reply->op) {
 	case SHIP_CLAIM:
 		if (!reply->err.code) {
@@ -223,15 +226,19 @@ static void on_last_tick(struct host *host)
 void host_control_reply(struct host *host, const struct ship_reply *reply)
 {
 	double step = host->latest.step;
+	bool again;
 
 	if (reply->fenced) {
 		on_fenced(host);
 		return;
 	}
-	if (reply->err.code && !host->tick_failed)
+	again = host_tries_again(host, SHIP_CONTROL, reply);
+	if (reply->err.code && !host->unreachable && !host->tick_failed)
 		host_note(host, "warn", "%s", reply->err.text);
 	host->tick_failed = reply->err.code != BL_OK;
-	if (reply->op == SHIP_TICK || !reply->err.code) {
+	/* what it was to tell is still to be told */
+	host->beat = host->beat || (host->tick_failed && host->unreachable);
+	if (reply->tick.read) {
 		host->latest = reply->tick.latest;
 		host->log_bytes = reply->tick.log_bytes;
 	}
@@ -242,7 +249,7 @@ void host_control_reply(struct host *host, const struct ship_reply *reply)
 	if (*reply->tick.stop_reason && !*host->stop_reason)
 		host_stop(host, reply->tick.stop_reason);
 	on_last_tick(host);
-	if (host->state != HOST_DRAINING)
+	if (host->state != HOST_DRAINING || again)
 		return;
 	if (reply->op == SHIP_TICK) /* the drain waited for the lane */
 		host_send_control(host, SHIP_DRAIN);

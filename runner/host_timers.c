@@ -11,7 +11,7 @@ static void send_snapshot(struct host *host, int64_t now)
 	struct ship_request request = { .op = SHIP_SNAPSHOT };
 
 	host->snapshot_at = now + HOST_SNAPSHOT_MS;
-	if (host->bulk.busy || host->state != HOST_RUNNING)
+	if (host->bulk.busy || host->bulk_again_at || host->state != HOST_RUNNING)
 		return;
 	request.when = (struct bl_snapshot_when){ .step = host->latest.step,
 		                                  .primary_value = host_primary_value(host) };
@@ -27,6 +27,7 @@ void host_timers(struct host *host, int64_t now)
 	}
 	if (host->snapshot_at && now >= host->snapshot_at)
 		send_snapshot(host, now);
+	host_try_again(host, now);
 	if (host->stop_at && now >= host->stop_at) {
 		host->stop_at = 0;
 		host_stop(host, "timeout");

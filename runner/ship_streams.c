@@ -130,6 +130,33 @@ static int store_chunk(struct stream *stream, struct bl_store *store, const char
 	return 0;
 }
 
+/* more: the file has more than the bound still. */
+static int read_on(struct stream *stream, const char *path, struct bl_latest *latest, bool *more,
+                   struct bl_err *err)
+{
+	size_t from = stream->held.len;
+
+	if (take(stream, path, more, err))
+		return -1;
+	if (latest && stream->held.len > from) {
+		/* a line cut by an earlier read begins before `from` */
+		const char *line = from ? memrchr(stream->held.data, '\n', from) : NULL;
+		size_t start = line ? (size_t)(line - stream->held.data) + 1 : 0;
+
+		bl_latest_feed(latest, stream->held.data + start, stream->held.len - start);
+	}
+	bl_mask_apply(stream->mask, stream->held.data, stream->held.len);
+	return 0;
+}
+
+int stream_read(struct stream *stream, const char *path, struct bl_latest *latest,
+                struct bl_err *err)
+{
+	bool more;
+
+	return read_on(stream, path, latest, &more, err);
+}
+
 int stream_pump(struct stream *stream, struct bl_store *store, const char *run, unsigned attempt,
                 const char *path, int64_t wait_ms, bool last, struct bl_latest *latest,
                 struct bl_err *err)
@@ -138,18 +165,8 @@ int stream_pump(struct stream *stream, struct bl_store *store, const char *run, 
 	size_t len;
 
 	while (more) {
-		size_t from = stream->held.len;
-
-		if (take(stream, path, &more, err))
+		if (read_on(stream, path, latest, &more, err))
 			return -1;
-		if (latest && stream->held.len > from) {
-			/* a line cut by an earlier read begins before `from` */
-			const char *line = from ? memrchr(stream->held.data, '\n', from) : NULL;
-			size_t start = line ? (size_t)(line - stream->held.data) + 1 : 0;
-
-			bl_latest_feed(latest, stream->held.data + start, stream->held.len - start);
-		}
-		bl_mask_apply(stream->mask, stream->held.data, stream->held.len);
 		while ((len = due(stream, wait_ms, last && !more)))
 			if (store_chunk(stream, store, run, attempt, len, err))
 				return -1;

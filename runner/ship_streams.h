@@ -31,6 +31,13 @@ BL_MUST int stream_open(struct stream *stream, struct bl_store *store, const cha
                         unsigned attempt, struct bl_err *err);
 
 /*
+ * Takes what is new in the file at `path`, as far as there is room, and stores nothing: what the
+ * training does is known also while the store cannot be reached.
+ */
+BL_MUST int stream_read(struct stream *stream, const char *path, struct bl_latest *latest,
+                        struct bl_err *err);
+
+/*
  * Takes what is new in the file at `path`, stores the chunks that are due (all, when
  * `last`). latest (may be NULL) is fed with what was read.
  */

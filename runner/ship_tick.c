@@ -183,48 +183,81 @@ static int64_t chunk_wait_ms(const struct ship_streams *streams)
 	return CHUNK_LATER_MS;
 }
 
-static int pump(struct ship *ship, bool last, struct bl_err *err)
-{
-	char log[PATH_MAX + 64], metrics[PATH_MAX + 64];
-	struct ship_streams *streams = ship->streams;
-	int64_t wait_ms = chunk_wait_ms(streams);
-
-	snprintf(log, sizeof(log), "%s/output/branchline/log", ship->claimed.root);
-	snprintf(metrics, sizeof(metrics), "%s/output/branchline/metrics.jsonl",
-	         ship->claimed.root);
-	if (stream_pump(&streams->metrics, ship->store, ship->place.run, ship->claimed.attempt,
-	                metrics, wait_ms, last, &streams->latest, err))
-		return -1;
-	return stream_pump(&streams->log, ship->store, ship->place.run, ship->claimed.attempt, log,
-	                   wait_ms, last, NULL, err);
-}
-
 static void tell(const struct ship *ship, struct ship_reply *reply)
 {
+	reply->tick.read = true;
 	reply->tick.latest = ship->streams->latest;
 	reply->tick.log_bytes = ship->streams->log.read;
 	memcpy(reply->tick.stop_reason, ship->streams->stop_reason,
 	       sizeof(reply->tick.stop_reason));
 }
 
+struct paths {
+	char log[PATH_MAX + 64], metrics[PATH_MAX + 64];
+};
+
+static void find_paths(const struct ship *ship, struct paths *paths)
+{
+	snprintf(paths->log, sizeof(paths->log), "%s/output/branchline/log", ship->claimed.root);
+	snprintf(paths->metrics, sizeof(paths->metrics), "%s/output/branchline/metrics.jsonl",
+	         ship->claimed.root);
+}
+
+static int pump(struct ship *ship, bool last, struct bl_err *err)
+{
+	struct ship_streams *streams = ship->streams;
+	int64_t wait_ms = chunk_wait_ms(streams);
+	struct paths paths;
+
+	find_paths(ship, &paths);
+	if (stream_pump(&streams->metrics, ship->store, ship->place.run, ship->claimed.attempt,
+	                paths.metrics, wait_ms, last, &streams->latest, err))
+		return -1;
+	return stream_pump(&streams->log, ship->store, ship->place.run, ship->claimed.attempt,
+	                   paths.log, wait_ms, last, NULL, err);
+}
+
+/* Before the store is asked for anything: it may be out of reach for long. */
+static int read_along(struct ship *ship, struct ship_reply *reply, struct bl_err *err)
+{
+	struct ship_streams *streams = ship->streams;
+	struct paths paths;
+
+	find_paths(ship, &paths);
+	if (stream_read(&streams->metrics, paths.metrics, &streams->latest, err) ||
+	    stream_read(&streams->log, paths.log, NULL, err))
+		return -1;
+	tell(ship, reply);
+	return 0;
+}
+
+/* The fence, and every WATCH_MS the wish to stop. */
+static int look(struct ship *ship, struct bl_err *err)
+{
+	if (bl_mono_ms() - ship->streams->watched_mono_ms >= WATCH_MS)
+		return watch(ship, err);
+	return ship_check_fence(ship, err);
+}
+
 int ship_tick(struct ship *ship, const struct ship_request *request, struct ship_reply *reply,
               struct bl_err *err)
 {
 	int64_t now = bl_mono_ms();
-	int rc = 0;
+	int rc;
 
-	if (open_streams(ship, err))
+	/* without a look at the fence nothing may be written */
+	if (open_streams(ship, err) || read_along(ship, reply, err) || look(ship, err))
 		return -1;
-	if (now - ship->streams->watched_mono_ms >= WATCH_MS)
-		rc = watch(ship, err);
+	tell(ship, reply);
+	if (ship->fenced)
+		return 0;
 	if (now - ship->streams->began_mono_ms >= CHUNK_EAGER_MS &&
 	    now - ship->streams->waiter_mono_ms >= WAITER_MS)
 		look_for_waiter(ship);
-	if (!rc && !ship->fenced)
-		rc = pump(ship, false, err);
+	rc = pump(ship, false, err);
 	/* the heartbeat goes out whatever became of the chunks: it says that we live */
-	if (!ship->fenced && (request->tick.beat || bl_mono_ms() - ship->streams->beat_mono_ms >=
-	                                                    ship->claim.heartbeat_ms)) {
+	if (request->tick.beat ||
+	    bl_mono_ms() - ship->streams->beat_mono_ms >= ship->claim.heartbeat_ms) {
 		struct bl_err beat_err = { 0 };
 
 		if (beat(ship, &request->tick, &beat_err) && !rc) {
@@ -286,7 +319,7 @@ static int whole_copy(struct ship *ship, enum bl_stream stream, const char *name
 int ship_drain(struct ship *ship, const struct ship_request *request, struct ship_reply *reply,
                struct bl_err *err)
 {
-	if (open_streams(ship, err) || watch(ship, err))
+	if (open_streams(ship, err) || read_along(ship, reply, err) || watch(ship, err))
 		return -1;
 	tell(ship, reply);
 	if (ship->fenced)

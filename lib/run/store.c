@@ -52,12 +52,17 @@ static const char *bad_parts(const char *text, bool open_end)
 	}
 }
 
-static int check_key(const char *key, struct bl_err *err)
+const char *bl_store_bad_key(const char *key)
 {
 	const char *why = bad_text(key, strlen(key));
 
-	if (!why)
-		why = bad_parts(key, false);
+	return why ? why : bad_parts(key, false);
+}
+
+static int check_key(const char *key, struct bl_err *err)
+{
+	const char *why = bl_store_bad_key(key);
+
 	if (why)
 		return bl_fail(err, BL_EINPUT, "'%.64s' cannot be a store key: %s", key, why);
 	return 0;
@@ -147,6 +152,11 @@ void bl_store_auto(struct bl_store **store)
 const char *bl_store_uri(const struct bl_store *store)
 {
 	return store->uri;
+}
+
+bool bl_store_is_remote(const char *uri)
+{
+	return bl_str_starts(uri, "s3://");
 }
 
 int bl_store_put_if_absent(struct bl_store *store, const struct bl_call *call, const char *key,

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /*
- * Where runs live: a directory, later also s3://bucket. Exactly these operations;
+ * Where runs live: a directory or s3://bucket. Exactly these operations;
  * no append, rename, lock, directories or order by time. Keys are UTF-8, 1..1024 bytes, parts
  * separated by '/', no part empty, "." or ".."; BL_EINPUT otherwise. One thread at a time.
  */
@@ -19,13 +19,15 @@ struct bl_store;
 #define BL_DOC_MAX (8u << 20) /* bytes of one JSON document */
 
 enum bl_store_mode {
-	BL_STORE_READ,  /* must exist */
-	BL_STORE_WRITE, /* made when absent; proves at once that it can be written */
+	BL_STORE_READ, /* must exist */
+	/* a directory is made when absent, and proves at once that it can be written; a bucket must
+	 * exist, and the first write tells */
+	BL_STORE_WRITE,
 };
 
 /*
- * uri  "file:///dir", or a path. BL_EINPUT for what cannot be a store, BL_ENOENT, BL_EDENIED
- * (not writable), BL_ENOSPC.
+ * uri  "file:///dir", a path, or "s3://bucket". BL_EINPUT for what cannot be a store, BL_ENOENT,
+ * BL_EDENIED (not writable), BL_ENOSPC.
  */
 BL_MUST int bl_store_open(const char *uri, enum bl_store_mode mode, struct bl_store **out,
                           struct bl_err *err);
@@ -33,6 +35,11 @@ void bl_store_close(struct bl_store *store); /* takes NULL */
 void bl_store_auto(struct bl_store **store);
 #define BL_STORE __attribute__((cleanup(bl_store_auto))) struct bl_store *
 const char *bl_store_uri(const struct bl_store *store);
+/* Whether a store of that name lies across a network: it may be out of reach for a while. */
+bool bl_store_is_remote(const char *uri);
+
+/* What may be in the way of a text as a key, for people; NULL: nothing. */
+const char *bl_store_bad_key(const char *key);
 
 /* Writes one small object unless its key exists. BL_EEXIST: perhaps our own write, repeated;
  * compare the nonce. */
