@@ -273,8 +273,11 @@ static int next_attempt(struct ship *ship, const struct ship_request *request,
 static int keep_reserve(struct ship *ship, struct bl_err *err)
 {
 	struct bl_key key = bl_key_run(ship->place.run, "reserve");
-	void *room = calloc(1, RESERVE_BYTES);
+	void *room;
 
+	if (bl_store_is_remote(ship->place.store))
+		return 0;
+	room = calloc(1, RESERVE_BYTES);
 	if (!room)
 		return bl_fail(err, BL_ENOMEM, "out of memory");
 	int rc = bl_store_put(ship->store, NULL, key.text, room, RESERVE_BYTES, err);
@@ -296,6 +299,8 @@ int ship_claim(struct ship *ship, const struct ship_request *request, struct shi
 		if (claim_for_host(attempt, &ship->claim, err))
 			return -1;
 		if (bl_claim_create(ship->store, ship->place.run, &ship->claim, &held, err)) {
+			/* its reply may be lost: whoever asks again looks whether it stands */
+			ship->claim.attempt = 0;
 			if (err->code != BL_EBUSY)
 				return -1;
 			bl_err_clear(err);

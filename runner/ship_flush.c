@@ -234,7 +234,8 @@ int ship_end(struct ship *ship, const struct ship_request *request, struct ship_
 	memcpy(end.nonce, ship->claim.nonce, sizeof(end.nonce));
 	memcpy(end.outputs_crc, request->outputs_crc, sizeof(end.outputs_crc));
 	/* the reserve has served: the last words have room on a full disk */
-	if (bl_store_delete(ship->store, NULL, reserve.text, err))
+	if (!bl_store_is_remote(ship->place.store) &&
+	    bl_store_delete(ship->store, NULL, reserve.text, err))
 		bl_err_clear(err);
 	BL_FAILPOINT("ship.end.before");
 	if (bl_end_create(ship->store, ship->place.run, &end, NULL, err)) {

@@ -133,7 +133,7 @@ static int store_spec(struct local *local, const struct bl_spec *spec, struct bl
 	if (bl_buf_check(&text, "run.json", err))
 		return -1;
 	BL_FAILPOINT("local.run.before");
-	if (bl_store_put_if_absent(local->store, NULL, key.text, bl_buf_text(&text), text.len, err))
+	if (bl_store_put_once(local->store, NULL, key.text, bl_buf_text(&text), text.len, err))
 		return -1;
 	BL_FAILPOINT("local.run.after");
 	return 0;

@@ -286,7 +286,7 @@ static int write_manifest(const struct bl_snapshots *snapshots, struct bl_store 
 	bl_manifest_write(next, snapshots->run, &bytes);
 	if (bl_buf_check(&bytes, "checkpoint manifest", err))
 		return -1;
-	if (bl_store_put_if_absent(store, call, key, bl_buf_text(&bytes), bytes.len, err)) {
+	if (bl_store_put_once(store, call, key, bl_buf_text(&bytes), bytes.len, err)) {
 		if (err->code == BL_EEXIST)
 			bl_next(err, "another host works for this attempt; end one of them");
 		return -1;
@@ -312,8 +312,10 @@ static int publish(struct bl_snapshots *snapshots, struct bl_upload *upload,
 		return 0;
 	describe(snapshots, when, next);
 	key = bl_key_run(snapshots->run, BL_KEY_MANIFEST, next->attempt, next->seq);
-	if (write_manifest(snapshots, upload->store, upload->call, next, key.text, err))
+	if (write_manifest(snapshots, upload->store, upload->call, next, key.text, err)) {
+		bl_upload_failed(upload, err);
 		return -1;
+	}
 	out->published = true;
 	out->seq = next->seq;
 	snprintf(out->manifest, sizeof(out->manifest), "%.*s", BL_RUN_KEY_SIZE - 1, key.text);

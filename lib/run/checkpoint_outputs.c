@@ -198,7 +198,7 @@ static const char *store_below(const struct bl_store *store, const char *dir, ch
 
 	if (bl_str_starts(uri, "file://"))
 		uri += strlen("file://");
-	if (!realpath(uri, path) || !realpath(dir, above))
+	if (bl_store_is_remote(uri) || !realpath(uri, path) || !realpath(dir, above))
 		return NULL;
 	len = strlen(above);
 	return bl_str_starts(path, above) && path[len] == '/' ? path + len + 1 : NULL;

@@ -132,6 +132,7 @@ struct bl_upload {
 	const struct bl_manifest *last;
 	struct bl_key prefix; /* "runs/RUN/checkpoints/001-000002/" */
 	bool began;           /* an object may have been written, if only to be deleted */
+	bool out_of_reach;    /* the store, at the last write */
 	size_t new_files;
 	uint64_t new_bytes;
 };
@@ -143,6 +144,8 @@ struct bl_upload {
 BL_MUST int bl_piece_upload(struct bl_upload *upload, const struct bl_piece *piece,
                             struct bl_manifest *next, enum bl_uploaded *how, char *bad,
                             struct bl_err *err);
+/* A write of the snapshot has failed so. */
+void bl_upload_failed(struct bl_upload *upload, const struct bl_err *err);
 /* Deletes the objects of `manifest` from entry `from` on that lie below upload->prefix. */
 void bl_upload_undo(const struct bl_upload *upload, const struct bl_manifest *manifest,
                     size_t from);

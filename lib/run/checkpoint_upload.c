@@ -30,11 +30,22 @@ static void say_bad(char *bad, const char *path, const char *why)
 	snprintf(bad, BL_BAD_SIZE, "'%s': %s", bl_buf_text(&text), why);
 }
 
-/* An orphan costs space only, and the next prune finds it. */
+void bl_upload_failed(struct bl_upload *upload, const struct bl_err *err)
+{
+	if (err->code == BL_ERETRY || err->code == BL_ETIMEOUT)
+		upload->out_of_reach = true;
+}
+
+/*
+ * An orphan costs space only, and the next prune finds it. Where the store is out of reach it stays:
+ * each try would wait long, and a manifest whose reply was lost may name it.
+ */
 static void delete_quietly(const struct bl_upload *upload, const char *key)
 {
 	struct bl_err ignored = { 0 };
 
+	if (upload->out_of_reach)
+		return;
 	(void)!bl_store_delete(upload->store, NULL, key, &ignored);
 }
 
@@ -92,8 +103,10 @@ static int put_object(struct bl_upload *upload, int fd, const struct bl_node *no
 
 	if (fault)
 		return bl_fail_errno(err, fault, "write %s", key);
-	if (bl_store_put_file(upload->store, upload->call, key, fd, node->stamp.size, crc, err))
+	if (bl_store_put_file(upload->store, upload->call, key, fd, node->stamp.size, crc, err)) {
+		bl_upload_failed(upload, err);
 		return -1;
+	}
 	BL_FAILPOINT("checkpoint.object.after");
 	return 0;
 }

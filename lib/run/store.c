@@ -168,6 +168,36 @@ int bl_store_put_if_absent(struct bl_store *store, const struct bl_call *call, c
 	return 0;
 }
 
+static int is_equal(struct bl_store *store, const struct bl_call *call, const char *key,
+                    const void *bytes, size_t len, bool *equal, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) there = BL_BUF(len + 1);
+
+	if (bl_store_get_range(store, call, key, 0, len + 1, &there, NULL, err))
+		return -1;
+	*equal = there.len == len && (!len || !memcmp(there.data, bytes, len));
+	return 0;
+}
+
+int bl_store_put_once(struct bl_store *store, const struct bl_call *call, const char *key,
+                      const void *bytes, size_t len, struct bl_err *err)
+{
+	struct bl_err lost;
+	bool equal;
+
+	if (!bl_store_put_if_absent(store, call, key, bytes, len, err))
+		return 0;
+	if (err->code != BL_EEXIST)
+		return -1;
+	lost = *err;
+	bl_err_clear(err);
+	if (is_equal(store, call, key, bytes, len, &equal, err))
+		return -1;
+	if (!equal)
+		*err = lost;
+	return equal ? 0 : -1;
+}
+
 int bl_store_put(struct bl_store *store, const struct bl_call *call, const char *key,
                  const void *bytes, size_t len, struct bl_err *err)
 {

@@ -47,6 +47,11 @@ BL_MUST int bl_store_put_if_absent(struct bl_store *store, const struct bl_call 
                                    const char *key, const void *bytes, size_t len,
                                    struct bl_err *err);
 
+/* The same; but an equal object that is there already is our own, whose reply was lost: success.
+ * BL_EEXIST: another. */
+BL_MUST int bl_store_put_once(struct bl_store *store, const struct bl_call *call, const char *key,
+                              const void *bytes, size_t len, struct bl_err *err);
+
 /* Writes or replaces one small object; a reader sees the old or the new one whole. */
 BL_MUST int bl_store_put(struct bl_store *store, const struct bl_call *call, const char *key,
                          const void *bytes, size_t len, struct bl_err *err);
