@@ -62,7 +62,7 @@ struct bl_aws_request {
 	               struct bl_err *err); /* before each attempt; NULL: nothing to undo */
 	void *arg;
 	size_t reply_max;   /* 0: 8 MiB */
-	bool unsafe;        /* not to be repeated after a lost reply */
+	bool unsafe;        /* not to be repeated after a lost reply: BL_EIO then, not BL_ERETRY */
 	bool body_may_fail; /* a 200 may carry <Error> (CompleteMultipartUpload, CopyObject) */
 	struct bl_call call;
 };
@@ -73,9 +73,9 @@ void bl_aws_query(struct bl_aws_request *request, const char *name, const char *
 
 struct bl_aws_reply {
 	struct bl_http_reply http;
-	char code[96];     /* of an error: "NoSuchKey" */
-	char message[256]; /* what the service said */
-	char request_id[96];
+	char code[96];       /* of an error: "NoSuchKey" */
+	char message[256];   /* of it: what the service said */
+	char request_id[96]; /* of it */
 	unsigned attempts;
 };
 void bl_aws_reply_done(struct bl_aws_reply *reply);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aws/client_parts.h"
+
+#include "base/str.h"
+#include "codec/json.h"
+#include "codec/xml.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* For one line of a message: control characters and broken UTF-8 become spaces and U+FFFD. */
+static void set_clean(char *to, size_t size, const char *text)
+{
+	BL_AUTO(bl_buf) clean = BL_BUF(4096);
+	size_t len = strlen(text);
+
+	bl_utf8_add(&clean, text, len < 1024 ? len : 1024);
+	snprintf(to, size, "%s", bl_buf_text(&clean));
+	for (char *at = to; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = ' ';
+	/* snprintf() cuts at a byte */
+	to[bl_utf8_valid(to, strlen(to))] = '\0';
+}
+
+/* Codes are words; anything else must not reach a comparison or a terminal. */
+static void set_code(char code[96], const char *text, size_t len)
+{
+	if (code[0] || !len || len >= 96)
+		return;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] <= 0x20 || (unsigned char)text[i] >= 0x7f)
+			return;
+	memcpy(code, text, len);
+	code[len] = '\0';
+}
+
+/* "aws.protocols#ThrottlingException:http://..." */
+static void set_json_code(struct bl_aws_error *out, const char *text)
+{
+	const char *hash = strchr(text, '#');
+
+	if (hash)
+		text = hash + 1;
+	set_code(out->code, text, strcspn(text, ":"));
+}
+
+static bool ends_in(const char *path, const char *name)
+{
+	const char *last = strrchr(path, '/');
+
+	return !strcmp(last ? last + 1 : path, name);
+}
+
+/* S3: Error/Code; STS: ErrorResponse/Error/Code; EC2: Response/Errors/Error/Code. */
+static int on_element(void *arg, const char *path, const char *text, struct bl_err *err)
+{
+	struct bl_aws_error *out = arg;
+
+	(void)err;
+	if (bl_str_ends(path, "Error/Code"))
+		set_code(out->code, text, strlen(text));
+	else if (bl_str_ends(path, "Error/Message") && !out->message[0])
+		set_clean(out->message, sizeof(out->message), text);
+	else if (!out->request_id[0] && (ends_in(path, "RequestId") || ends_in(path, "RequestID")))
+		set_clean(out->request_id, sizeof(out->request_id), text);
+	else if (!strcmp(path, "Error/Region") && strlen(text) < sizeof(out->region))
+		set_clean(out->region, sizeof(out->region), text);
+	return 0;
+}
+
+static void read_json(const struct bl_buf *body, struct bl_aws_error *out)
+{
+	struct bl_err unread = { 0 };
+	BL_VALUE root = NULL;
+	const char *text;
+
+	if (bl_json_parse(body->data, body->len, "error", &root, &unread))
+		return;
+	text = bl_value_text_or(root, "__type", NULL);
+	set_json_code(out, text ? text : bl_value_text_or(root, "code", ""));
+	text = bl_value_text_or(root, "message", NULL);
+	if (!out->message[0])
+		set_clean(out->message, sizeof(out->message),
+		          text ? text : bl_value_text_or(root, "Message", ""));
+}
+
+static void read_headers(const struct bl_http_reply *reply, struct bl_aws_error *out)
+{
+	static const char *const ids[] = { "x-amz-request-id", "x-amzn-requestid",
+		                           "x-amzn-request-id" };
+	char text[512];
+
+	if (bl_http_header(reply, "x-amzn-errortype", text, sizeof(text)))
+		set_json_code(out, text);
+	if (bl_http_header(reply, "x-amz-error-code", text, sizeof(text)))
+		set_code(out->code, text, strlen(text));
+	if (bl_http_header(reply, "x-amz-error-message", text, sizeof(text)))
+		set_clean(out->message, sizeof(out->message), text);
+	for (size_t i = 0; i < BL_COUNT(ids) && !out->request_id[0]; i++)
+		if (bl_http_header(reply, ids[i], text, sizeof(text)))
+			set_clean(out->request_id, sizeof(out->request_id), text);
+	if (bl_http_header(reply, "x-amz-bucket-region", text, sizeof(out->region)))
+		set_clean(out->region, sizeof(out->region), text);
+}
+
+void bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_error *out)
+{
+	const char *body = bl_buf_text(&reply->body);
+	struct bl_err unread = { 0 };
+
+	*out = (struct bl_aws_error){ 0 };
+	read_headers(reply, out);
+	body += strspn(body, " \t\r\n");
+	/* by what it is, not by what was expected: a proxy answers in its own way. Of a cut or
+	 * broken document what was whole counts. */
+	if (*body == '{')
+		read_json(&reply->body, out);
+	else if (*body == '<' &&
+	         bl_xml_read(reply->body.data, reply->body.len, "error", on_element, out, &unread))
+		return;
+}
+
+struct root {
+	struct bl_aws_error *out;
+	bool is_error;
+};
+
+static int on_root(void *arg, const char *path, const char *text, struct bl_err *err)
+{
+	struct root *root = arg;
+
+	if (!strcmp(path, "Error") || bl_str_starts(path, "Error/"))
+		root->is_error = true;
+	return on_element(root->out, path, text, err);
+}
+
+bool bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out)
+{
+	struct bl_err unread = { 0 };
+	struct root root = { .out = out };
+
+	*out = (struct bl_aws_error){ 0 };
+	read_headers(reply, out);
+	if (!bl_xml_read(bl_buf_text(&reply->body), reply->body.len, "reply", on_root, &root,
+	                 &unread))
+		return root.is_error;
+	out->code[0] = '\0';
+	set_clean(out->message, sizeof(out->message), "the reply is no whole document");
+	return true;
+}
+
+bool bl_aws_http_date(const char *text, int64_t *wall_ms)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+
+	if (!end || *end)
+		return false;
+	*wall_ms = (int64_t)timegm(&tm) * 1000;
+	return true;
+}
