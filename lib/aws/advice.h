@@ -23,8 +23,19 @@ struct bl_refusal {
  */
 void bl_advise(const struct bl_refusal *refusal, struct bl_err *err);
 
-/* Which of our codes an error of AWS is: BL_EDENIED for AccessDenied, BL_ENOENT for NoSuchKey,
- * BL_EEXIST for 412, BL_ERETRY for throttling, 5xx and 409 conflicts, BL_EIO else. */
+/*
+ * Which of our codes an error of AWS is; service, code: "" when unknown.
+ *
+ *   BL_EDENIED    AccessDenied, keys, tokens and clocks that do not hold, a class of storage that
+ *                 cannot be read, any other 401 and 403
+ *   BL_ENOENT     NoSuchKey, NoSuchBucket, NoSuchUpload, "*.NotFound", any other 404
+ *   BL_EEXIST     412 of S3
+ *   BL_EINPUT     wrong region, name of a bucket, or value of a parameter
+ *   BL_ECORRUPT   the bytes that came are not those of the checksum
+ *   BL_ECAPACITY  EC2 has none; a quota
+ *   BL_ERETRY     throttled, 5xx, 409 of S3
+ *   BL_EIO        else
+ */
 enum bl_code bl_aws_code(const char *service, int status, const char *code);
 
 #endif
