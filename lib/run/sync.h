@@ -24,10 +24,10 @@ struct bl_sync_options {
 	 * directory above it and so all below; without '/' it is compared with each part. */
 	const char *const *rules;
 	size_t n_rules;
-	const char *manifest;     /* path: JSON lines of what was done; NULL: none */
-	unsigned at_once;         /* 0: 16 */
-	const char *bucket_owner; /* of both buckets; NULL: as in aws/s3.h */
-	bool sha256;              /* uploads carry SHA-256 instead of CRC-64/NVME */
+	const char *manifest;              /* path: JSON lines of what was done; NULL: none */
+	unsigned at_once;                  /* 0: 16 */
+	const char *bucket_owner;          /* of both buckets; NULL: as in aws/s3.h */
+	bool sha256;                       /* uploads carry SHA-256 instead of CRC-64/NVME */
 	const volatile sig_atomic_t *stop; /* not 0: end now (BL_ECANCELLED); NULL: never */
 };
 
@@ -37,7 +37,7 @@ struct bl_sync_totals {
 	uint64_t skipped; /* links, special files, directory markers */
 	uint64_t refused; /* names that would leave the target or cannot be there */
 	uint64_t failed;
-	uint64_t under_way_bytes; /* of files not yet whole */
+	uint64_t under_way_bytes;    /* of files not yet whole */
 	uint64_t known, known_bytes; /* to move, as far as listed */
 	bool all_listed;
 };

@@ -17,9 +17,9 @@ static int open_parent(struct sync_files *files, const char *parent, enum sync_m
 {
 	int fd;
 
-	if (make == SYNC_MAKES ? bl_fs_make_dir_beneath(files->root, parent, &fd, err)
-	                       : bl_fs_open_beneath(files->root, parent, O_RDONLY | O_DIRECTORY, 0,
-	                                            &fd, err))
+	if (make == SYNC_MAKES
+	            ? bl_fs_make_dir_beneath(files->root, parent, &fd, err)
+	            : bl_fs_open_beneath(files->root, parent, O_RDONLY | O_DIRECTORY, 0, &fd, err))
 		return -1;
 	bl_fd_done(&files->parent_fd);
 	files->parent_fd = fd;

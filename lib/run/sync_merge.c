@@ -16,6 +16,11 @@ static bool is_room(const struct sync *sync)
 	return sync->n_plans < PLANS_MAX && sync->plan_bytes < PLAN_BYTES_MAX;
 }
 
+size_t sync_plan_bytes(const struct sync_plan *plan)
+{
+	return sizeof(*plan) + strlen(plan->name) + 1 + strlen(plan->etag) + 1;
+}
+
 static int add_plan(struct sync *sync, const struct sync_item *item, bool look, struct bl_err *err)
 {
 	size_t name_size = strlen(item->name) + 1, etag_size = strlen(item->etag) + 1;
@@ -34,7 +39,7 @@ static int add_plan(struct sync *sync, const struct sync_item *item, bool look, 
 		sync->plans = plan;
 	sync->last_plan = plan;
 	sync->n_plans++;
-	sync->plan_bytes += sizeof(*plan) + name_size + etag_size;
+	sync->plan_bytes += sync_plan_bytes(plan);
 	sync->totals->known++;
 	sync->totals->known_bytes += item->side.size;
 	return 0;
@@ -188,8 +193,8 @@ static int take_dst(struct sync *sync, struct bl_err *err)
 		return 0;
 	if (sync->src.ended && !sync->totals->listed_src) {
 		/* more likely a wrong name or a disk that is not mounted than a wish */
-		bl_fail(err, BL_EINPUT, "%s holds nothing: --delete would empty %s",
-		        sync->src.word, sync->dst.word);
+		bl_fail(err, BL_EINPUT, "%s holds nothing: --delete would empty %s", sync->src.word,
+		        sync->dst.word);
 		return bl_next(err, "look at SRC's name; to empty DST, remove it by other means");
 	}
 	return doom(sync, item, err);

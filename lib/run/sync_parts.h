@@ -92,8 +92,8 @@ BL_MUST int sync_pages_next(struct sync_pages *pages, struct sync_item *item, en
 void sync_pages_done(struct sync_pages *pages);
 
 struct sync_place {
-	const char *word; /* as the user wrote it */
-	struct bl_s3 *s3; /* NULL: a directory */
+	const char *word;                          /* as the user wrote it */
+	struct bl_s3 *s3;                          /* NULL: a directory */
 	char bucket[64], prefix[SYNC_KEY_MAX + 2]; /* "" or ends in '/' */
 	int root;                                  /* -1: absent, which only a dry run meets */
 	struct sync_walk walk;
@@ -144,7 +144,7 @@ void sync_remove_leftover(int dir, const char *name);
 
 /* JSON lines of what was done. */
 struct sync_manifest {
-	int fd; /* -1: none */
+	int fd;                        /* -1: none */
 	struct bl_buf lines, unsynced; /* to be written; claims that wait for the disk */
 };
 BL_MUST int sync_manifest_open(struct sync_manifest *manifest, const char *path,
@@ -165,7 +165,7 @@ void sync_manifest_done(struct sync_manifest *manifest);
  * is ended.
  */
 struct sync_journal {
-	int dir, fd;   /* -1: none */
+	int dir, fd;    /* -1: none */
 	char place[24]; /* names of files about the same DST begin so */
 	char name[48];
 };
@@ -219,8 +219,8 @@ struct sync {
 	uint64_t ready_bytes;
 	int64_t ready_since_ms;
 	size_t ready_max;
-	bool renamed; /* since the disk was last synced */
-	bool tidied;  /* old multipart uploads were looked for */
+	bool renamed;         /* since the disk was last synced */
+	bool tidied;          /* old multipart uploads were looked for */
 	struct bl_buf doomed; /* keys to delete, each with its NUL */
 	size_t n_doomed;
 
@@ -231,6 +231,7 @@ struct sync {
 
 void sync_say(const struct sync *sync, const char *act, const char *name, uint64_t size,
               const char *why);
+bool sync_is_stopped(const struct sync *sync);
 /* Counts and tells; what makes going on useless becomes sync->fatal. Clears err. */
 void sync_failed(struct sync *sync, const char *name, struct bl_err *err);
 
@@ -239,9 +240,12 @@ BL_MUST int sync_merge(struct sync *sync, struct bl_err *err);
 bool sync_merged(const struct sync *sync); /* both lists are at their end */
 BL_MUST int sync_flush_doomed(struct sync *sync, struct bl_err *err);
 
+void sync_make_fatal(struct sync *sync, const struct bl_err *err);
+
 /* Whether both sides hold the same bytes, as far as their checksums tell. */
-BL_MUST int sync_look(struct sync *sync, const char *name, uint64_t size, bool *equal,
-                      struct bl_err *err);
+BL_MUST int sync_look(struct sync *sync, const char *name, bool *equal, struct bl_err *err);
+
+size_t sync_plan_bytes(const struct sync_plan *plan);
 
 /* Starts as many as there is room for; settles those that came; renames a batch that is due. */
 void sync_start_jobs(struct sync *sync);
