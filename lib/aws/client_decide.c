@@ -5,15 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A peer's own may be any word; what could lead elsewhere in a host's name is none. */
 static bool is_region(const char *text, size_t len)
 {
-	if (len < 5 || len >= BL_REGION_SIZE)
+	if (!len || len >= BL_REGION_SIZE)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (!islower((unsigned char)text[i]) && !isdigit((unsigned char)text[i]) &&
 		    text[i] != '-')
 			return false;
-	return memchr(text, '-', len) && isdigit((unsigned char)text[len - 1]);
+	return true;
+}
+
+/* AWS's have two dashes at least, which no service's label has. */
+static bool has_two_dashes(const char *text, size_t len)
+{
+	const char *dash = memchr(text, '-', len);
+
+	return dash && memchr(dash + 1, '-', len - (size_t)(dash + 1 - text));
 }
 
 static void set_region(char region[BL_REGION_SIZE], const char *text, size_t len)
@@ -36,7 +45,8 @@ void bl_aws_region_of_host(const char *host, char region[BL_REGION_SIZE])
 		at--;
 	if (aws - at > 3 && !memcmp(at, "s3-", 3))
 		at += 3;
-	set_region(region, at, (size_t)(aws - at));
+	if (has_two_dashes(at, (size_t)(aws - at)))
+		set_region(region, at, (size_t)(aws - at));
 }
 
 static bool is_redirect(int status)
