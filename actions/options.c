@@ -135,6 +135,15 @@ static int parse_truth(const char *flag, const char *text, bool *out, struct bl_
 	return 0;
 }
 
+static int add_each(struct bl_each *each, const char *flag, const char *text, struct bl_err *err)
+{
+	if (each->n == BL_EACH_MAX)
+		return bl_fail(err, BL_EINPUT, "--%s: over %d of them", flag, BL_EACH_MAX);
+	each->flags[each->n] = flag;
+	each->texts[each->n++] = text;
+	return 0;
+}
+
 static int set_option(struct parse *p, const struct bl_option *option, const char *text,
                       struct bl_err *err)
 {
@@ -164,6 +173,8 @@ static int set_option(struct parse *p, const struct bl_option *option, const cha
 			return bl_wrap(err, "--%s", option->flag);
 		memcpy(field, &ms, sizeof(ms));
 		return 0;
+	case BL_OPT_EACH:
+		return add_each((struct bl_each *)(void *)field, option->flag, value, err);
 	default:
 		memcpy(field, &value, sizeof(value));
 		return 0;

@@ -28,6 +28,14 @@ enum bl_option_type {
 	BL_OPT_SWITCH,   /* bool; --no-NAME is false */
 	BL_OPT_NUMBER,   /* int64_t from 0 */
 	BL_OPT_DURATION, /* int64_t, milliseconds */
+	BL_OPT_EACH,     /* struct bl_each: every use, in the order of the command line */
+};
+
+/* Options that may be given again and again share one. */
+#define BL_EACH_MAX 64
+struct bl_each {
+	const char *flags[BL_EACH_MAX], *texts[BL_EACH_MAX];
+	size_t n;
 };
 
 struct bl_option {

@@ -255,6 +255,44 @@ static void too_many_flags_are_refused(void **state)
 	assert_string_equal(err.text, "over 256 flags");
 }
 
+static void repeated_options_keep_their_order(void **state)
+{
+	struct rules {
+		struct bl_each each;
+	} opt = { 0 };
+	static const struct bl_option rules[] = {
+		{ "include", 0, BL_OPT_EACH, offsetof(struct rules, each), "GLOB", "these" },
+		{ "exclude", 0, BL_OPT_EACH, offsetof(struct rules, each), "GLOB", "not these" },
+	};
+	static const struct bl_usage usage = {
+		.verb = "sync",
+		.example = "x",
+		.about = "x",
+		.options = rules,
+		.n_options = 2,
+	};
+	char words[][16] = { "sync", "--exclude", "*", "--include", "*.pt", "--exclude=a" };
+	char *argv[BL_EACH_MAX + 2];
+	BL_AUTO(bl_args) args = { 0 };
+	struct bl_err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(words); i++)
+		argv[i] = words[i];
+	assert_int_equal(bl_options_read(&usage, 6, argv, &opt, &args, &err), 0);
+	assert_int_equal(opt.each.n, 3);
+	assert_string_equal(opt.each.flags[0], "exclude");
+	assert_string_equal(opt.each.texts[0], "*");
+	assert_string_equal(opt.each.flags[1], "include");
+	assert_string_equal(opt.each.texts[1], "*.pt");
+	assert_string_equal(opt.each.texts[2], "a");
+	for (size_t i = 1; i <= BL_EACH_MAX + 1; i++)
+		argv[i] = words[5];
+	opt = (struct rules){ 0 };
+	assert_int_equal(bl_options_read(&usage, BL_EACH_MAX + 2, argv, &opt, &args, &err), -1);
+	assert_int_equal(err.code, BL_EINPUT);
+}
+
 static void the_help_begins_with_an_example(void **state)
 {
 	static const char expect[] = "branchline report latest\n"
@@ -379,6 +417,7 @@ int main(void)
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(missing_words_show_the_usage),
 		cmocka_unit_test(too_many_flags_are_refused),
+		cmocka_unit_test(repeated_options_keep_their_order),
 		cmocka_unit_test(the_help_begins_with_an_example),
 		cmocka_unit_test(the_file_is_found_upwards_in_the_repository),
 		cmocka_unit_test(no_allocation_is_taken_for_granted),
