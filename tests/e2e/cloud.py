@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The strict peer of AWS (tests/fakes/aws) and others' servers, as fixtures."""
 import base64
+import functools
 import http.client
 import json
 import os
+import secrets
+import shutil
+import socket
 import subprocess
 import sys
 import urllib.parse
@@ -36,7 +40,9 @@ class Peer:
         self.process.stdout.close()
 
     def control(self, method, path, body=None, **query):
-        target = path + ("?" + urllib.parse.urlencode(query) if query else "")
+        target = path
+        if query:
+            target += "?" + urllib.parse.urlencode(query, quote_via=urllib.parse.quote)
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
         conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
@@ -208,14 +214,21 @@ def peer(peer_process):
     return peer_process
 
 
+@functools.lru_cache
+def boto_session():
+    """One for all: it reads megabytes of service models."""
+    return pytest.importorskip("boto3", reason="boto3 is not in the tests' environment").Session()
+
+
 def boto(service, peer, **more):
     """A boto3 client of the peer, with the fixed pair unless told otherwise."""
-    boto3 = pytest.importorskip("boto3", reason="boto3 is not in the tests' environment")
+    session = boto_session()
     from botocore.config import Config
-    config = Config(retries={"max_attempts": 1, "mode": "standard"}, **more.pop("config", {}))
+    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, signature_version="v4"
+                    if service != "s3" else "s3v4", **more.pop("config", {}))
     settings = dict(endpoint_url=peer.url, region_name=REGION, aws_access_key_id=peer.key_id,
                     aws_secret_access_key=peer.secret, config=config)
-    return boto3.session.Session().client(service, **dict(settings, **more))
+    return session.client(service, **dict(settings, **more))
 
 
 def env_of(peer, **more):
@@ -223,3 +236,80 @@ def env_of(peer, **more):
     clean = {name: value for name, value in os.environ.items()
              if not name.startswith(("AWS_", "BRANCHLINE_", "GITHUB_", "ACTIONS_"))}
     return dict(clean, **peer.env(), **more)
+
+
+class Other:
+    """Another server of S3: url, keys, a bucket."""
+
+    def __init__(self, url, key_id, secret):
+        self.url, self.key_id, self.secret = url, key_id, secret
+
+    def env(self):
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
+                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_ACCESS_KEY_ID": self.key_id,
+                "AWS_SECRET_ACCESS_KEY": self.secret}
+
+    def fresh_bucket(self):
+        """A bucket of its own for this test."""
+        name = f"bucket-{secrets.token_hex(6)}"
+        boto("s3", self).create_bucket(Bucket=name)
+        return name
+
+
+MOTO = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://%s:%d" % server.get_host_and_port(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """moto: broad, not strict. One process for all tests of a worker."""
+    pytest.importorskip("moto", reason="moto is not in the tests' environment")
+    process = subprocess.Popen([sys.executable, "-c", MOTO], stdin=subprocess.PIPE, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    url = process.stdout.readline().strip()
+    if not url:
+        pytest.fail("moto did not start")
+    yield Other(url, "AKIAMOTO000000000000", "moto")
+    process.stdin.close()
+    process.wait(timeout=PATIENCE)
+    process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory):
+    """MinIO, which verifies signatures and checksums on its own account."""
+    program = shutil.which("minio") or shutil.which(ROOT / "build" / "tools" / "minio")
+    if not program:
+        pytest.skip("minio is neither in PATH nor in build/tools")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("minio-home")),
+           "MINIO_ROOT_USER": "peerminio", "MINIO_ROOT_PASSWORD": "peerminiosecret",
+           "MINIO_UPDATE": "off", "MINIO_BROWSER": "off", "MINIO_REGION_NAME": REGION}
+    process = subprocess.Popen([program, "server", "--quiet", "--address", f"127.0.0.1:{port}",
+                                str(tmp_path_factory.mktemp("minio"))], env=env,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+
+    def lives():
+        conn = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
+            conn.request("GET", "/minio/health/ready")
+            return conn.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            conn.close()
+    try:
+        until(lives, "minio answers")
+        yield Other(f"http://127.0.0.1:{port}", env["MINIO_ROOT_USER"], env["MINIO_ROOT_PASSWORD"])
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)

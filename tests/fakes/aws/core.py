@@ -109,7 +109,7 @@ class Stream:
     """A connection, read with a buffer."""
 
     def __init__(self, sock):
-        self.sock, self.kept = sock, b""
+        self.sock, self.kept, self.is_reset = sock, b"", False
 
     def more(self):
         try:
@@ -173,8 +173,17 @@ class Stream:
             pass
         return b"".join(pieces)
 
+    def end(self):
+        try:
+            if not self.is_reset:
+                self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self.sock.close()
+
     def reset(self):
-        """RST instead of FIN."""
+        """RST instead of FIN, when it is closed."""
+        self.is_reset = True
         try:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:
@@ -211,11 +220,7 @@ class Server:
         except Exception:  # our own fault: said aloud, and the client sees a cut
             traceback.print_exc()
         finally:
-            try:
-                sock.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-            sock.close()
+            stream.end()
 
     def one(self, stream, request, number):
         """One exchange; whether the connection lives on."""
