@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "net/http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static void help(FILE *to)
 
 static void version(void)
 {
-	puts("branchline " BL_VERSION " (" BL_BUILD ")");
+	printf("branchline %s (%s, %s)\n", BL_VERSION, BL_BUILD, bl_http_versions());
 }
 
 static int unknown(const char *name)
