@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STALL_MS = 30000, MAX_IDLE = 64, HEAD_USUAL_BYTES = 1000 };
+enum { STALL_MS = 30000, MAX_IDLE = 64 };
 
 int bl_http_open(const struct bl_http_options *options, struct bl_http **out, struct bl_err *err)
 {

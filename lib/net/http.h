@@ -62,7 +62,7 @@ struct bl_http_request {
 };
 
 struct bl_http_reply {
-	int status;           /* 0: no reply came */
+	int status;           /* 0: no whole reply came */
 	struct bl_buf head;   /* "name: value\n" lines, names in lower case, of the last reply */
 	struct bl_buf body;   /* what `write` did not take; its max is set by the request */
 	uint64_t received;    /* bytes of the body */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http_parts.h"
 
-#include "base/clock.h"
 #include "base/secret.h"
 #include "net/url.h"
 
@@ -114,53 +113,21 @@ int bl_curl_run_timer(struct bl_http *http, struct bl_err *err)
 
 /* --- Callbacks of an exchange ----------------------------------------------------------------- */
 
-static size_t on_head(char *line, size_t size, size_t n, void *arg)
+static size_t on_head(char *line, size_t size, size_t n, void *call)
 {
-	struct bl_http_call *call = arg;
-	size_t len = size * n;
-
-	call->watch.got_byte = true;
-	if (call->is_cancelled ||
-	    bl_http_head_line(&call->head, &call->reply->head, line, len, &call->err))
-		return 0;
-	if (call->head.complete && !call->reply->date_wall_ms)
-		call->reply->date_wall_ms = bl_wall_ms();
-	return len;
+	return bl_http_take_head(call, line, size * n) ? 0 : size * n;
 }
 
-static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+static size_t on_body(char *bytes, size_t size, size_t n, void *call)
 {
-	struct bl_http_call *call = arg;
-	struct bl_http_reply *reply = call->reply;
-	size_t len = size * n;
-
-	if (call->is_cancelled)
-		return 0;
-	reply->received += len;
-	if (call->write && call->head.status / 100 == 2)
-		return call->write(call->arg, bytes, len, &call->err) ? 0 : len;
-	bl_buf_add(&reply->body, bytes, len);
-	return bl_buf_check(&reply->body, "body of the reply", &call->err) ? 0 : len;
+	return bl_http_take_body(call, bytes, size * n) ? 0 : size * n;
 }
 
-static size_t on_read(char *to, size_t size, size_t n, void *arg)
+static size_t on_read(char *to, size_t size, size_t n, void *call)
 {
-	struct bl_http_call *call = arg;
-	uint64_t left = call->size - call->offset;
-	size_t len = left < size * n ? (size_t)left : size * n;
+	size_t len = size * n;
 
-	if (call->is_cancelled)
-		return CURL_READFUNC_ABORT;
-	if (call->read && len && call->read(call->arg, call->offset, to, len, &call->err))
-		return CURL_READFUNC_ABORT;
-	if (call->bytes && len)
-		memcpy(to, call->bytes + call->offset, len);
-	call->offset += len;
-	if (call->offset == call->size) {
-		call->watch.sent_ms = bl_mono_ms();
-		call->http->due_ms = 0; /* first_byte_ms counts from here */
-	}
-	return len;
+	return bl_http_give_body(call, to, &len) ? CURL_READFUNC_ABORT : len;
 }
 
 /* For a body that is sent again because an idle connection turned out to be dead. */
@@ -174,26 +141,10 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-/* Connected; the request goes out next. */
-static int on_connected(void *arg, char *peer, char *own, int peer_port, int own_port)
+static int on_connected(void *call, char *peer, char *own, int peer_port, int own_port)
 {
-	struct bl_http_call *call = arg;
-	struct bl_http_watch *watch = &call->watch;
-
 	(void)peer, (void)own, (void)peer_port, (void)own_port;
-	if (watch->connected && !call->may_repeat) {
-		/* The first may have done its work before the connection died. */
-		bl_fail(&call->err, BL_ERETRY, "%s %s: the connection was lost before a reply",
-		        call->method, call->host);
-		return CURL_PREREQFUNC_ABORT;
-	}
-	watch->mark_ms = bl_mono_ms();
-	watch->mark_bytes = 0;
-	watch->connected = true;
-	watch->sent_ms = call->size ? 0 : watch->mark_ms;
-	call->reply->sent = true;
-	call->http->due_ms = 0;
-	return CURL_PREREQFUNC_OK;
+	return bl_http_connected(call) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 uint64_t bl_curl_moved(const struct bl_http_call *call)

@@ -5,9 +5,10 @@
 #include "net/http.h"
 
 /*
- * What the parts of http share: http.c starts calls, http_step.c takes them on, http_curl.c is all that knows
- * libcurl (whose handles are void * here), http_head.c reads and writes header lines, http_watch.c
- * says how an exchange ended, http_trust.c finds certificates.
+ * What the parts of http share: http.c starts calls, http_step.c takes them on, http_exchange.c has
+ * the callbacks and says how a call ended, http_curl.c is all that knows libcurl (whose handles are
+ * void * here), http_head.c reads and writes header lines, http_watch.c judges time, http_trust.c
+ * finds certificates.
  */
 
 /* The reply's head while it comes. */
@@ -44,13 +45,6 @@ enum bl_http_verdict { BL_HTTP_GOES_ON, BL_HTTP_DEADLINE, BL_HTTP_NO_ANSWER, BL_
 /* Pure but for the mark. *next_ms is lowered to when to ask again. */
 enum bl_http_verdict bl_http_judge(struct bl_http_watch *watch, int64_t now_ms, uint64_t moved,
                                    int64_t *next_ms);
-
-struct bl_http_call;
-void bl_http_explain_verdict(struct bl_http_call *call, enum bl_http_verdict verdict);
-/* Keeps what call->err already says. */
-void bl_http_explain(struct bl_http_call *call, enum bl_code code, const char *why);
-/* A reply that libcurl is content with, but that may be cut. */
-void bl_http_check_whole(struct bl_http_call *call);
 
 /* Which certificates are trusted: file, or dir of hashed names, which loads faster. */
 struct bl_http_trust {
@@ -108,6 +102,17 @@ struct bl_http {
 	struct pollfd *fds, *ready; /* what libcurl waits for; those of them that are ready */
 	size_t n_fds, room_fds;     /* of each */
 };
+
+/* http_exchange.c. These four are called from within libcurl; -1 ends the exchange. */
+BL_MUST int bl_http_connected(struct bl_http_call *call);
+BL_MUST int bl_http_give_body(struct bl_http_call *call, char *to, size_t *len);
+BL_MUST int bl_http_take_head(struct bl_http_call *call, const char *line, size_t len);
+BL_MUST int bl_http_take_body(struct bl_http_call *call, const char *bytes, size_t len);
+void bl_http_explain_verdict(struct bl_http_call *call, enum bl_http_verdict verdict);
+/* Keeps what call->err already says. */
+void bl_http_explain(struct bl_http_call *call, enum bl_code code, const char *why);
+/* A reply that libcurl is content with, but that may be cut. */
+void bl_http_check_whole(struct bl_http_call *call);
 
 /* http_step.c: takes it out of the queue; puts it, unknown to libcurl, back among the idle. */
 void bl_http_stop_waiting(struct bl_http *http, struct bl_http_call *call);
