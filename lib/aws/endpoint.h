@@ -13,6 +13,8 @@
  */
 #define BL_REGION_SIZE 32
 
+/* What does not fit is cut and ends in '~': bl_endpoint() refuses it. profile: NULL as in
+ * bl_profile_name(). */
 void bl_region(const char *named, const struct bl_profiles *profiles, const char *profile,
                char region[BL_REGION_SIZE]);
 
@@ -24,11 +26,15 @@ struct bl_endpoint {
 /*
  * service: "s3", "sts", "sso" ("portal.sso"), ...: its name in AWS_ENDPOINT_URL_S3 and in the
  * host's name. BL_EINPUT: no region where one is needed, or a region or URL that is malformed.
+ * profiles may be NULL. A custom one keeps its path; http:// is left to the HTTP layer to judge.
  */
 BL_MUST int bl_endpoint(const char *service, const char *region, const struct bl_profiles *profiles,
                         const char *profile, struct bl_endpoint *out, struct bl_err *err);
 
-/* Whether a host is AWS's: what a redirect may lead to. "*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws" */
+/*
+ * Whether a host (lower case) is AWS's: what a redirect may lead to. "*.amazonaws.com", "*.api.aws"
+ * and their like of other partitions.
+ */
 bool bl_host_is_aws(const char *host);
 
 #endif
