@@ -27,6 +27,7 @@ static const struct verb verbs[] = {
 	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
 	{ "rm", verb_rm, "remove a run" },
 	{ "check-data", verb_check_data, "read the data as a run would, and count it" },
+	{ "sync", verb_sync, "make S3 or a directory hold what the other holds" },
 	{ "config", verb_config, "the resolved configuration, and where each value came from" },
 };
 
@@ -41,6 +42,7 @@ static const struct {
 	{ "run", "local" },      { "delete", "rm" },
 	{ "download", "pull" },  { "show", "status" },
 	{ "compare", "diff" },   { "resume", "local --resume" },
+	{ "cp", "sync" },        { "copy", "sync" },
 };
 
 static const struct verb *find_verb(const char *name)

@@ -21,5 +21,6 @@ int verb_rm(int argc, char **argv, struct bl_err *err);
 int verb_runs(int argc, char **argv, struct bl_err *err);
 int verb_status(int argc, char **argv, struct bl_err *err);
 int verb_stop(int argc, char **argv, struct bl_err *err);
+int verb_sync(int argc, char **argv, struct bl_err *err);
 
 #endif
