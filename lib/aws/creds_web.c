@@ -71,8 +71,8 @@ void creds_session_name(const struct bl_creds *creds, char name[BL_STS_NAME_MAX 
 
 /* --- GitHub ----------------------------------------------------------------------------------- */
 
-/* One token for one exchange; its refusal by STS is told apart from the issuer's silence. */
-static int exchange(struct bl_creds *creds, struct bl_credentials *out, bool *refused,
+/* One token for one exchange. */
+static int exchange(struct bl_creds *creds, struct bl_credentials *out, bool *renew,
                     struct bl_err *err)
 {
 	__attribute__((cleanup(bl_secret_done))) struct bl_secret token = { 0 };
@@ -83,25 +83,23 @@ static int exchange(struct bl_creds *creds, struct bl_credentials *out, bool *re
 		                    .duration_s = creds->duration_s };
 	struct bl_aws *aws;
 
+	*renew = false;
 	creds_session_name(creds, name);
 	if (creds_sts(creds, &aws, err) ||
 	    bl_oidc_token(bl_aws_http(aws), creds->audience, &token, err))
 		return -1;
-	if (!bl_sts_assume_web(aws, &assume, &token, out, err))
-		return 0;
-	*refused = err->code == BL_ERETRY;
-	return -1;
+	return bl_sts_assume_web(aws, &assume, &token, out, renew, err);
 }
 
 int creds_fetch_github(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err)
 {
-	bool refused = false, ignored;
-	int rc = exchange(creds, out, &refused, err);
+	bool renew;
+	int rc = exchange(creds, out, &renew, err);
 
 	/* a token lives for minutes: a fresh one, once */
-	if (rc && refused) {
+	if (rc && renew) {
 		bl_err_clear(err);
-		rc = exchange(creds, out, &ignored, err);
+		rc = exchange(creds, out, &renew, err);
 	}
 	if (rc)
 		return bl_wrap(err, "GitHub OIDC");
@@ -132,11 +130,13 @@ int creds_fetch_web(struct bl_creds *creds, const struct creds_web *web, struct 
 		                    .policy = creds->policy,
 		                    .duration_s = web->duration_s };
 	struct bl_aws *aws;
+	bool renew; /* the file is read anew by the next get anyway */
 
 	creds_session_name(creds, name);
 	if (bl_fs_read_path(web->token_file, &file, err) ||
 	    bl_secret_set(&token, bl_buf_text(&file), trimmed(&file), err) ||
-	    creds_sts(creds, &aws, err) || bl_sts_assume_web(aws, &assume, &token, out, err))
+	    creds_sts(creds, &aws, err) ||
+	    bl_sts_assume_web(aws, &assume, &token, out, &renew, err))
 		return bl_wrap(err, "web identity of %.200s", web->token_file);
 	creds_label(out, "web identity file");
 	return 0;

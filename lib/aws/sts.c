@@ -191,48 +191,35 @@ static bool is_code(const struct bl_aws_reply *reply, const char *code)
 	return !strcmp(reply->code, code);
 }
 
-/* What both ways of assuming a role can meet. */
-static void explain_duration(const struct bl_assume *assume, const struct bl_aws_reply *reply,
-                             struct bl_err *err)
+/* Its age, or keys of the issuer that AWS could not fetch: not who it is, nor for whom. */
+static bool may_be_renewed(const struct bl_aws_reply *reply)
 {
-	if (!is_code(reply, "ValidationError") || !strstr(reply->message, "MaxSessionDuration"))
-		return;
-	bl_recode(err, BL_EINPUT);
-	err->next[0] = '\0';
-	bl_next(err,
-	        "role %.64s allows less than %u s: ask for less (3600 is AWS's default), or raise "
-	        "its MaxSessionDuration",
-	        role_name(assume->role_arn), assume->duration_s ? assume->duration_s : 3600);
+	return is_code(reply, "ExpiredTokenException") ||
+	       (is_code(reply, "InvalidIdentityToken") &&
+	        !strstr(reply->message, "No OpenIDConnect provider") &&
+	        !strstr(reply->message, "Incorrect token audience"));
 }
 
 static int refused_web(const struct bl_assume *assume, const struct bl_secret *token,
-                       const struct bl_aws_reply *reply, struct bl_err *err)
+                       const struct bl_aws_reply *reply, bool *renew, struct bl_err *err)
 {
-	explain_duration(assume, reply, err);
-	if (is_code(reply, "AccessDenied") || is_code(reply, "IDPRejectedClaim")) {
+	if (is_code(reply, "AccessDenied") || is_code(reply, "IDPRejectedClaim"))
 		explain_refusal(assume, token, err);
-		return bl_recode(err, BL_EDENIED);
-	}
-	if (is_code(reply, "InvalidIdentityToken") &&
-	    strstr(reply->message, "No OpenIDConnect provider")) {
-		replace_next(err, "create the account's OIDC identity provider for this issuer, "
-		                  "with client id sts.amazonaws.com");
-		return bl_recode(err, BL_EDENIED);
-	}
-	if (is_code(reply, "InvalidIdentityToken") || is_code(reply, "ExpiredTokenException"))
-		return bl_recode(err, BL_ERETRY);
-	return -1;
+	*renew = may_be_renewed(reply);
+	return *renew ? bl_recode(err, BL_ERETRY) : -1;
 }
 
 /* --- Operations ------------------------------------------------------------------------------- */
 
 int bl_sts_assume_web(struct bl_aws *aws, const struct bl_assume *assume,
-                      const struct bl_secret *token, struct bl_credentials *out, struct bl_err *err)
+                      const struct bl_secret *token, struct bl_credentials *out, bool *renew,
+                      struct bl_err *err)
 {
 	static const char operation[] = "AssumeRoleWithWebIdentity";
 	BL_SECRET_BUF form = BL_BUF(FORM_MAX);
 	BL_AUTO(bl_aws_reply) reply = { 0 };
 
+	*renew = false;
 	if (token->len < 4 || token->len > BL_JWT_MAX)
 		return bl_fail(err, BL_EINPUT,
 		               "a web identity token of %zu bytes: STS takes 4 to %d", token->len,
@@ -242,7 +229,7 @@ int bl_sts_assume_web(struct bl_aws *aws, const struct bl_assume *assume,
 		return -1;
 	add_field(&form, "WebIdentityToken", bl_secret_text(token));
 	if (send_form(aws, operation, &form, &reply, err))
-		return refused_web(assume, token, &reply, err);
+		return refused_web(assume, token, &reply, renew, err);
 	return read_assumed(&reply, operation, out, err);
 }
 
@@ -257,10 +244,8 @@ int bl_sts_assume(struct bl_aws *aws, const struct bl_assume *assume, struct bl_
 		return -1;
 	if (assume->external_id)
 		add_field(&form, "ExternalId", assume->external_id);
-	if (send_form(aws, "AssumeRole", &form, &reply, err)) {
-		explain_duration(assume, &reply, err);
+	if (send_form(aws, "AssumeRole", &form, &reply, err))
 		return -1;
-	}
 	return read_assumed(&reply, "AssumeRole", out, err);
 }
 

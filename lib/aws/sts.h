@@ -17,12 +17,13 @@ struct bl_assume {
 
 /*
  * aws must be anonymous: the token is the proof. On a refusal err's text holds the token's sub, aud
- * and repository_id and what the trust policy must say. BL_ERETRY: InvalidIdentityToken or ExpiredTokenException,
- * worth a fresh token once.
+ * and repository_id, its next step what the trust policy must say. renew: set also on failure: AWS
+ * took the token for too old or could not verify it (ExpiredTokenException, InvalidIdentityToken;
+ * BL_ERETRY), which is worth a fresh one once.
  */
 BL_MUST int bl_sts_assume_web(struct bl_aws *aws, const struct bl_assume *assume,
                               const struct bl_secret *token, struct bl_credentials *out,
-                              struct bl_err *err);
+                              bool *renew, struct bl_err *err);
 BL_MUST int bl_sts_assume(struct bl_aws *aws, const struct bl_assume *assume,
                           struct bl_credentials *out, struct bl_err *err);
 
