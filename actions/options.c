@@ -347,7 +347,7 @@ int bl_options_read(const struct bl_usage *usage, int argc, char **argv, void *i
 	struct parse p = { usage, argv, argc, 0, into, args };
 
 	args->command = BL_BUF(1u << 20);
-	if (read_inputs(&p, err))
+	if (!usage->no_inputs && read_inputs(&p, err))
 		return -1;
 	for (p.at = 1; p.at < argc && !args->helped; p.at++) {
 		const char *arg = argv[p.at];

@@ -59,8 +59,9 @@ struct bl_usage {
 	size_t n_options;
 	const char *words; /* as shown: "[RUN]", "A B"; NULL: none */
 	size_t words_min, words_max;
-	bool config; /* every configuration key is a flag, --param and --data too */
-	bool rest;   /* "-- COMMAND..." replaces the command */
+	bool config;    /* every configuration key is a flag, --param and --data too */
+	bool rest;      /* "-- COMMAND..." replaces the command */
+	bool no_inputs; /* others call it, in steps whose INPUT_* are not for it */
 	void (*more)(struct bl_buf *out); /* appends to the help; NULL: nothing */
 };
 

@@ -9,9 +9,11 @@
  * stdout is data, stderr is messages. Returns 0, or -1 with err, whose code
  * becomes the exit status; main prints it.
  */
+int verb_assume_role(int argc, char **argv, struct bl_err *err);
 int verb_baseline(int argc, char **argv, struct bl_err *err);
 int verb_check_data(int argc, char **argv, struct bl_err *err);
 int verb_config(int argc, char **argv, struct bl_err *err);
+int verb_credentials(int argc, char **argv, struct bl_err *err);
 int verb_diff(int argc, char **argv, struct bl_err *err);
 int verb_local(int argc, char **argv, struct bl_err *err);
 int verb_logs(int argc, char **argv, struct bl_err *err);
@@ -22,5 +24,6 @@ int verb_runs(int argc, char **argv, struct bl_err *err);
 int verb_status(int argc, char **argv, struct bl_err *err);
 int verb_stop(int argc, char **argv, struct bl_err *err);
 int verb_sync(int argc, char **argv, struct bl_err *err);
+int verb_whoami(int argc, char **argv, struct bl_err *err);
 
 #endif
