@@ -56,6 +56,8 @@ static int open_there(const char *uri, enum bl_store_mode mode, struct bl_store 
 {
 	struct bl_store *store;
 
+	if (bl_store_is_remote(uri)) /* a bucket is never made */
+		return bl_store_open(uri, mode, out, err);
 	if (bl_store_open(uri, BL_STORE_READ, &store, err)) {
 		if (err->code != BL_ENOENT)
 			return -1;

@@ -15,7 +15,7 @@ struct place {
 };
 void place_done(struct place *place);
 
-/* "DIR" and paths as they are, relative to the current directory; NULL: root/.branchline/store. */
+/* URIs and absolute paths as they are, relative to the current directory; NULL: root/.branchline/store. */
 BL_MUST int place_store_uri(const char *named, const char *root, char *out, size_t size,
                             struct bl_err *err);
 
@@ -32,8 +32,9 @@ BL_MUST int place_run(struct place *place, const char *word, char run[BL_RUN_SIZ
 
 #define PLACE_OPT_STORE(type)                                                                      \
 	{                                                                                          \
-		"store", 0, BL_OPT_TEXT, offsetof(type, store), "DIR",                             \
-			"where runs are kept; default .branchline/store"                           \
+		"store", 0, BL_OPT_TEXT, offsetof(type, store), "STORE",                           \
+			"where runs are kept: a directory or s3://BUCKET; default "                \
+			".branchline/store"                                                        \
 	}
 
 #endif

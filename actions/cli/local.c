@@ -70,6 +70,8 @@ static int open_store(struct local *local, struct bl_err *err)
 	                    sizeof(local->store_uri), err))
 		return -1;
 	if (bl_store_open(local->store_uri, BL_STORE_WRITE, &local->store, err)) {
+		if (bl_store_is_remote(local->store_uri))
+			return -1;
 		if (err->code == BL_EDENIED || err->code == BL_EIO)
 			bl_recode(err, BL_EINPUT);
 		return bl_next(err, "name a directory that can be written with --store");

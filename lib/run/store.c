@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "run/store_dir.h"
+#include "run/store_s3.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,9 +128,12 @@ int bl_store_open(const char *uri, enum bl_store_mode mode, struct bl_store **ou
 			return -1;
 		return bl_store_dir_open(bl_buf_text(&path), mode, out, err);
 	}
+	if (bl_store_is_remote(uri))
+		return bl_store_s3_open(uri, mode, out, err);
 	if (strstr(uri, "://")) {
-		bl_fail(err, BL_EINPUT, "store '%.200s': this version knows directories only", uri);
-		return bl_next(err, "name a directory, as a path or file:///path");
+		bl_fail(err, BL_EINPUT, "store '%.200s': it is neither a directory nor a bucket",
+		        uri);
+		return bl_next(err, "write s3://BUCKET, a path, or file:///path");
 	}
 	return bl_store_dir_open(uri, mode, out, err);
 }
