@@ -212,17 +212,26 @@ static int newest_checkpoint(struct place *place, const char *run, struct bl_man
 	return bl_manifest_read(place->store, key, out, err);
 }
 
+/* Which one verifies is known at the end; what is to come is that of the newest. */
 static int restore_checkpoint(struct place *place, const char *run, const char *dir,
                               struct bl_manifest *out, struct bl_err *err)
 {
 	struct bl_call call = { .deadline_mono_ms = bl_mono_ms() + PULL_MS };
 	BL_AUTO(bl_buf) said = BL_BUF(65536);
+	BL_AUTO(bl_manifest) newest = { 0 };
 	struct bl_restored result = { 0 };
 
+	if (!newest_checkpoint(place, run, &newest, err))
+		say_size(&newest, run, dir);
+	else if (err->code != BL_ECORRUPT)
+		return -1;
+	bl_err_clear(err);
 	if (bl_checkpoint_restore(place->store, &call, run, NULL, dir, &result, out, &said, err))
 		return -1;
 	if (said.len)
 		bl_log(BL_LOG_WARN, "%s", bl_buf_text(&said));
+	if (result.found && (out->attempt != newest.attempt || out->seq != newest.seq))
+		say_size(out, run, dir);
 	if (!result.found)
 		return bl_fail(err, BL_ENOENT, "run %s has no checkpoint that verifies", run);
 	return 0;
@@ -239,7 +248,8 @@ static int pull(struct place *place, const char *run, const char *dir, const str
 		                 : restore_checkpoint(place, run, dir, &manifest, err))
 			return -1;
 		attempt = manifest.attempt;
-		say_size(&manifest, run, dir);
+		if (opt->dry_run)
+			say_size(&manifest, run, dir);
 	} else {
 		if (winning(place, run, &attempt, &manifest, err))
 			return -1;

@@ -213,6 +213,9 @@ static int reach(struct s3_store *store, struct bl_err *err)
 
 	if (!bl_s3_reach(store->s3, NULL, err))
 		return 0;
+	/* said better than what holds for any bucket */
+	if (err->code == BL_ENOENT || err->code == BL_EDENIED)
+		err->next[0] = '\0';
 	if (err->code == BL_ENOENT)
 		bl_next(err, "create it: aws s3 mb s3://%s; or correct --store", bucket);
 	if (err->code == BL_EDENIED)
