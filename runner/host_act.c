@@ -312,6 +312,19 @@ static void end(struct host *host)
 	host_send_bulk(host, &request);
 }
 
+/* Given up while the store was out of reach. */
+static void say_unwritten(struct host *host)
+{
+	if (host->settled || host->fenced || host->failure.code || !host->unreachable)
+		return;
+	bl_fail(&host->failure, BL_ERETRY,
+	        "the store could not be reached: how attempt %u ended is not written",
+	        host->claim.attempt);
+	bl_next(&host->failure,
+	        "once it can be: `branchline local --resume %s`; what was not stored is in %s",
+	        host->place.run, host->claim.root);
+}
+
 void host_act(struct host *host, enum host_act act)
 {
 	struct ship_request restore = { .op = SHIP_RESTORE };
@@ -320,7 +333,9 @@ void host_act(struct host *host, enum host_act act)
 	case HACT_IGNORE:
 	case HACT_MOVE:
 	case HACT_GIVE_UP:
+		break;
 	case HACT_QUIT:
+		say_unwritten(host);
 		break;
 	case HACT_RESTORE:
 		host_send_bulk(host, &restore);
