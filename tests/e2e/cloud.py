@@ -127,7 +127,7 @@ class Peer:
         """Requests seen, oldest first; match: fields that must be equal."""
         match = dict(match, **({"operation": operation} if operation else {}))
         return [entry for entry in self.ask("/log", after=after)
-                if all(entry[name] == value for name, value in match.items())]
+                if all(entry.get(name) == value for name, value in match.items())]
 
     def operations(self, after=0):
         return [entry["operation"] for entry in self.log(after=after)]

@@ -236,7 +236,7 @@ class Server:
             request.entry["gone"] = True
             raise
         finally:
-            request.entry["ended"] = time.time()
+            request.entry.setdefault("ended", time.time())
 
     def exchange(self, stream, request, service, fault):
         if fault and fault.read_cut is not None and not request.is_read:
@@ -296,12 +296,13 @@ class Server:
             stream.send(head)
             self.trickle(stream, request, body, fault.trickle)
             return not close
+        # before it is sent: who has read the reply may ask for the log at once
+        request.entry.update(sent=len(body), ended=time.time())
         if len(body) < 1 << 16:
             stream.send(head + body)
         else:
             stream.send(head)
             stream.send(body)
-        request.entry["sent"] = len(body)
         return not close
 
     @staticmethod
