@@ -50,7 +50,7 @@ static void more_help(struct bl_buf *out)
 		"What lies below SRC comes to lie below DST. A GLOB without '/' is compared with\n"
 		"each part of a name, as *.pt; * and ? stop at '/', ** does not. Nothing is\n"
 		"touched that has the same size and is not older; run it again after any "
-	        "failure.\n");
+		"failure.\n");
 }
 
 static const struct bl_usage usage = {

@@ -45,7 +45,9 @@ static int open_dir(struct sync *sync, struct sync_place *place, struct bl_err *
 		if (bl_fs_make_dir(place->word, &place->root, err))
 			return -1;
 	} else if (bl_fs_open_dir(place->word, &place->root, err)) {
-		if (!is_dst || err->code != BL_ENOENT)
+		if (errno == ENOTDIR)
+			bl_next(err, "name the directory, and --exclude '*' --include the file");
+		if (!is_dst || err->code != BL_ENOENT || errno == ENOTDIR)
 			return -1;
 		bl_err_clear(err); /* it would be made */
 		return 0;
@@ -213,10 +215,12 @@ static int finish(struct sync *sync, struct bl_err *err)
 	return err->code ? -1 : 0;
 }
 
-static int judge(const struct sync *sync, struct bl_err *err)
+static int judge(struct sync *sync, struct bl_err *err)
 {
 	const struct bl_sync_totals *totals = sync->totals;
 
+	if (!totals->listed_src && sync_explain_empty(sync, err))
+		return -1;
 	if (!totals->refused && !totals->failed)
 		return 0;
 	if (!totals->failed)

@@ -99,3 +99,22 @@ int sync_look(struct sync *sync, const char *name, bool *equal, struct bl_err *e
 	*equal = other.has && one.crc == other.crc;
 	return 0;
 }
+
+int sync_explain_empty(struct sync *sync, struct bl_err *err)
+{
+	const struct sync_place *src = &sync->src;
+	size_t len = strlen(src->prefix), word_len = strlen(src->word);
+	char key[SYNC_KEY_MAX + 2];
+	struct bl_s3_object object;
+
+	if (!src->s3 || !len || src->word[word_len - 1] == '/')
+		return 0;
+	memcpy(key, src->prefix, len - 1);
+	key[len - 1] = '\0';
+	if (bl_s3_head(src->s3, NULL, key, &object, err)) {
+		bl_err_clear(err); /* none, or none that we may see */
+		return 0;
+	}
+	bl_fail(err, BL_EINPUT, "%s is an object, and a prefix is needed", src->word);
+	return bl_next(err, "name what it lies below, and --exclude '*' --include its name");
+}

@@ -192,6 +192,8 @@ static int take_dst(struct sync *sync, struct bl_err *err)
 	if (sync->way == SYNC_UPLOAD && sync_is_marker(item->name, item->side.size))
 		return 0;
 	if (sync->src.ended && !sync->totals->listed_src) {
+		if (sync_explain_empty(sync, err))
+			return -1;
 		/* more likely a wrong name or a disk that is not mounted than a wish */
 		bl_fail(err, BL_EINPUT, "%s holds nothing: --delete would empty %s", sync->src.word,
 		        sync->dst.word);

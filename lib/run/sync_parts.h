@@ -240,6 +240,8 @@ BL_MUST int sync_merge(struct sync *sync, struct bl_err *err);
 bool sync_merged(const struct sync *sync); /* both lists are at their end */
 BL_MUST int sync_flush_doomed(struct sync *sync, struct bl_err *err);
 
+/* SRC lists nothing: BL_EINPUT when that is because it is an object, not a prefix. */
+BL_MUST int sync_explain_empty(struct sync *sync, struct bl_err *err);
 void sync_make_fatal(struct sync *sync, const struct bl_err *err);
 
 /* Whether both sides hold the same bytes, as far as their checksums tell. */
