@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without a deadline: how long nothing may move, and how often that is looked at. */
-#define STILL_MAX_MS 60000
+/* How often a call without a deadline is looked at: does anything move? */
 #define STILL_LOOK_MS 5000
 
 /* --- The list of what is under way ------------------------------------------------------------ */
@@ -77,6 +76,17 @@ static void finish(struct bl_aws_call *call, struct bl_err *err)
 	done(arg, reply, err);
 }
 
+/* A whole reply counts, also a refusal: attempts have a limit of their own. */
+static void note_movement(struct bl_aws_call *call, int64_t now, bool is_whole)
+{
+	uint64_t moved = call->bytes_moved + call->reply->http.received;
+
+	if (moved <= call->moved_seen && !is_whole)
+		return;
+	call->moved_seen = moved;
+	call->moved_mono_ms = now;
+}
+
 static void after_exchange(void *arg, struct bl_http_reply *reply, struct bl_err *err)
 {
 	struct bl_aws_call *call = arg;
@@ -84,9 +94,9 @@ static void after_exchange(void *arg, struct bl_http_reply *reply, struct bl_err
 
 	(void)reply;
 	call->http = NULL;
-	call->moved_mono_ms = bl_mono_ms();
+	note_movement(call, bl_mono_ms(), !err->code);
 	if (bl_aws_judge(call, &wait_ms, err))
-		look_at(call, call->moved_mono_ms + wait_ms);
+		look_at(call, bl_mono_ms() + wait_ms);
 	else
 		finish(call, err);
 }
@@ -96,7 +106,9 @@ static void begin_attempt(struct bl_aws_call *call, int64_t now)
 {
 	int64_t deadline = call->request->call.deadline_mono_ms;
 
-	call->moved_mono_ms = now;
+	if (!call->attempts)
+		call->moved_mono_ms = now;
+	call->moved_seen = call->bytes_moved;
 	look_at(call, now + STILL_LOOK_MS);
 	if (deadline && now >= deadline) {
 		bl_fail(&call->err, BL_ETIMEOUT, "the deadline had passed before it was sent");
@@ -161,7 +173,7 @@ static void end_still(struct bl_aws_call *call)
 	bl_http_cancel(call->aws->http, call->http);
 	call->http = NULL;
 	bl_fail(&err, BL_ETIMEOUT, "%s %s: nothing moved for %d s (attempt %u)",
-	        call->request->service, call->request->operation, STILL_MAX_MS / 1000,
+	        call->request->service, call->request->operation, BL_AWS_STILL_MS / 1000,
 	        call->attempts);
 	finish(call, &err);
 }
@@ -169,8 +181,6 @@ static void end_still(struct bl_aws_call *call)
 /* One whose time has come. */
 static void attend(struct bl_aws_call *call, int64_t now)
 {
-	uint64_t moved;
-
 	if (call->failed) {
 		struct bl_err err = call->err;
 
@@ -181,12 +191,8 @@ static void attend(struct bl_aws_call *call, int64_t now)
 		begin_attempt(call, now);
 		return;
 	}
-	moved = call->bytes_moved + call->reply->http.received;
-	if (moved != call->moved_seen) {
-		call->moved_seen = moved;
-		call->moved_mono_ms = now;
-	}
-	if (!call->request->call.deadline_mono_ms && now - call->moved_mono_ms >= STILL_MAX_MS)
+	note_movement(call, now, false);
+	if (!call->request->call.deadline_mono_ms && now - call->moved_mono_ms >= BL_AWS_STILL_MS)
 		end_still(call);
 	else
 		look_at(call, now + STILL_LOOK_MS);

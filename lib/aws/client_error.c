@@ -70,20 +70,20 @@ static int on_element(void *arg, const char *path, const char *text, struct bl_e
 	return 0;
 }
 
-static void read_json(const struct bl_buf *body, struct bl_aws_error *out)
+static int read_json(const struct bl_buf *body, struct bl_aws_error *out, struct bl_err *err)
 {
-	struct bl_err unread = { 0 };
 	BL_VALUE root = NULL;
 	const char *text;
 
-	if (bl_json_parse(body->data, body->len, "error", &root, &unread))
-		return;
+	if (bl_json_parse(body->data, body->len, "error", &root, err))
+		return -1;
 	text = bl_value_text_or(root, "__type", NULL);
 	set_json_code(out, text ? text : bl_value_text_or(root, "code", ""));
 	text = bl_value_text_or(root, "message", NULL);
 	if (!out->message[0])
 		set_clean(out->message, sizeof(out->message),
 		          text ? text : bl_value_text_or(root, "Message", ""));
+	return 0;
 }
 
 static void read_headers(const struct bl_http_reply *reply, struct bl_aws_error *out)
@@ -105,10 +105,20 @@ static void read_headers(const struct bl_http_reply *reply, struct bl_aws_error 
 		set_clean(out->region, sizeof(out->region), text);
 }
 
-void bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_error *out)
+/* A document that cannot be read is an answer too, lack of memory is none. */
+static int tolerate(struct bl_err *err)
+{
+	if (err->code == BL_ENOMEM)
+		return -1;
+	bl_err_clear(err);
+	return 0;
+}
+
+int bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_error *out,
+                      struct bl_err *err)
 {
 	const char *body = bl_buf_text(&reply->body);
-	struct bl_err unread = { 0 };
+	int rc = 0;
 
 	*out = (struct bl_aws_error){ 0 };
 	read_headers(reply, out);
@@ -116,10 +126,10 @@ void bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_error *o
 	/* by what it is, not by what was expected: a proxy answers in its own way. Of a cut or
 	 * broken document what was whole counts. */
 	if (*body == '{')
-		read_json(&reply->body, out);
-	else if (*body == '<' &&
-	         bl_xml_read(reply->body.data, reply->body.len, "error", on_element, out, &unread))
-		return;
+		rc = read_json(&reply->body, out, err);
+	else if (*body == '<')
+		rc = bl_xml_read(reply->body.data, reply->body.len, "error", on_element, out, err);
+	return rc ? tolerate(err) : 0;
 }
 
 struct root {
@@ -136,19 +146,22 @@ static int on_root(void *arg, const char *path, const char *text, struct bl_err 
 	return on_element(root->out, path, text, err);
 }
 
-bool bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out)
+int bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out,
+                         bool *is_error, struct bl_err *err)
 {
-	struct bl_err unread = { 0 };
 	struct root root = { .out = out };
 
 	*out = (struct bl_aws_error){ 0 };
 	read_headers(reply, out);
 	if (!bl_xml_read(bl_buf_text(&reply->body), reply->body.len, "reply", on_root, &root,
-	                 &unread))
-		return root.is_error;
+	                 err)) {
+		*is_error = root.is_error;
+		return 0;
+	}
 	out->code[0] = '\0';
 	set_clean(out->message, sizeof(out->message), "the reply is no whole document");
-	return true;
+	*is_error = true;
+	return tolerate(err);
 }
 
 bool bl_aws_http_date(const char *text, int64_t *wall_ms)

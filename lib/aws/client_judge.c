@@ -24,28 +24,40 @@ static void text_header(const struct bl_http_reply *reply, const char *name, cha
 		value[0] = '\0';
 }
 
-/* True for success. Else what the reply says is in `ending`. */
-static bool read_reply(const struct bl_aws_call *call, struct ending *ending)
+static void read_date(const struct bl_http_reply *reply, struct ending *ending)
 {
-	const struct bl_http_reply *reply = &call->reply->http;
 	char date[64];
 	int64_t server_ms;
 
-	ending->status = reply->status;
-	if (reply->status >= 200 && reply->status < 300) {
-		if (!call->request->body_may_fail || !bl_aws_body_is_error(reply, &ending->error))
-			return true;
-	} else {
-		bl_aws_error_read(reply, &ending->error);
-		text_header(reply, "location", ending->location, sizeof(ending->location));
-	}
-	text_header(reply, "x-amz-retry-after", ending->retry_after, sizeof(ending->retry_after));
 	text_header(reply, "date", date, sizeof(date));
-	if (bl_aws_http_date(date, &server_ms)) {
-		ending->has_date = true;
-		ending->offset_ms = server_ms - reply->date_wall_ms;
-	}
-	return false;
+	if (!bl_aws_http_date(date, &server_ms))
+		return;
+	ending->has_date = true;
+	ending->offset_ms = server_ms - reply->date_wall_ms;
+}
+
+/* 0 for a whole reply: *success, else what it says is in `ending`. */
+static int read_reply(const struct bl_aws_call *call, struct ending *ending, bool *success,
+                      struct bl_err *err)
+{
+	const struct bl_http_reply *reply = &call->reply->http;
+	bool is_error = reply->status < 200 || reply->status > 299;
+	int rc = 0;
+
+	if (is_error)
+		rc = bl_aws_error_read(reply, &ending->error, err);
+	else if (call->request->body_may_fail)
+		rc = bl_aws_body_is_error(reply, &ending->error, &is_error, err);
+	if (rc)
+		return -1;
+	*success = !is_error;
+	if (*success)
+		return 0;
+	ending->status = reply->status;
+	text_header(reply, "location", ending->location, sizeof(ending->location));
+	text_header(reply, "x-amz-retry-after", ending->retry_after, sizeof(ending->retry_after));
+	read_date(reply, ending);
+	return 0;
 }
 
 /* A failure inside a 200 is judged by its code; without one, as a server's that broke. */
@@ -214,6 +226,13 @@ static void fail_redirect(const struct bl_aws_call *call, const struct ending *e
 	bl_next(err, "check AWS_ENDPOINT_URL and the bucket's region; nothing was sent there");
 }
 
+/* Not to be repeated blindly, neither by us nor by the caller. */
+static void warn_unknown(struct bl_err *err)
+{
+	bl_recode(err, BL_EIO);
+	append(err, "; it may have been carried out");
+}
+
 /* The transport's own words, in context. */
 static void fail_lost(const struct bl_aws_call *call, struct bl_err *err)
 {
@@ -223,18 +242,14 @@ static void fail_lost(const struct bl_aws_call *call, struct bl_err *err)
 		snprintf(text, sizeof(text), " (%u attempts)", call->attempts);
 		append(err, text);
 	}
-	if (call->request->unsafe && call->reply->http.sent && err->code == BL_ERETRY) {
-		bl_recode(err, BL_EIO); /* not to be repeated blindly */
-		append(err, "; it may have been carried out");
-	}
 	bl_wrap(err, "%s %s", call->request->service, call->request->operation);
 }
 
 static bool fits(const struct bl_aws_call *call, int64_t wait_ms)
 {
-	int64_t deadline = call->request->call.deadline_mono_ms;
+	int64_t deadline = call->request->call.deadline_mono_ms, then = bl_mono_ms() + wait_ms;
 
-	return !deadline || bl_mono_ms() + wait_ms < deadline;
+	return deadline ? then < deadline : then - call->moved_mono_ms < BL_AWS_STILL_MS;
 }
 
 /* Branches on the code of the transport: a clean err with a status is a reply. */
@@ -242,9 +257,9 @@ bool bl_aws_judge(struct bl_aws_call *call, int64_t *wait_ms, struct bl_err *err
 {
 	struct ending ending = { 0 };
 	struct bl_aws_verdict verdict;
-	bool again;
+	bool again, success = false;
 
-	if (!err->code && read_reply(call, &ending)) {
+	if (!err->code && !read_reply(call, &ending, &success, err) && success) {
 		bl_retry_success(&call->retry, &call->aws->bucket);
 		return false;
 	}
@@ -263,6 +278,9 @@ bool bl_aws_judge(struct bl_aws_call *call, int64_t *wait_ms, struct bl_err *err
 		fail_redirect(call, &ending, err);
 	else
 		fail_reply(call, &ending, err);
+	/* repeating would have helped, had it not been unsafe */
+	if (verdict.act == BL_AWS_END && verdict.kind == BL_RETRY_TRANSIENT)
+		warn_unknown(err);
 	if (again) {
 		append(err, "; no time is left for another attempt");
 		bl_recode(err, BL_ETIMEOUT);

@@ -9,6 +9,7 @@
 /* What the files of the client share, and what its tests look into. */
 
 #define BL_AWS_SKEW_MS ((int64_t)4 * 60 * 1000) /* less is not worth a second try */
+#define BL_AWS_STILL_MS 60000                   /* without a deadline: how long nothing may move */
 
 /* --- client_error.c: what a reply says ------------------------------------------------------- */
 
@@ -17,13 +18,19 @@ struct bl_aws_error {
 	char region[BL_REGION_SIZE]; /* that the reply names: the bucket's; "" none */
 };
 
-/* Pure: code, message and ids of an error of any protocol, from headers and body. Never fails: what
- * cannot be read is "". */
-void bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_error *out);
+/*
+ * Pure: code, message and ids of an error of any protocol, from headers and body; what cannot be
+ * read is "". -1: BL_ENOMEM alone.
+ */
+BL_MUST int bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_error *out,
+                              struct bl_err *err);
 
-/* Pure: whether a 2xx is one. Its body may be an <Error>: then out is filled; or no document at
- * all: then out->code is "". */
-bool bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out);
+/*
+ * Pure: whether a 2xx is one. Its body may be an <Error>: then out is filled; or no document at all:
+ * then out->code is "". -1: BL_ENOMEM alone.
+ */
+BL_MUST int bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out,
+                                 bool *is_error, struct bl_err *err);
 
 /* "Wed, 25 Nov 2026 01:29:00 GMT"; false: it is no such time. */
 bool bl_aws_http_date(const char *text, int64_t *wall_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws/client_parts.h"
 
-#include "tests/unit/failalloc.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,12 +83,14 @@ static void errors_are_read_in_every_form(void **state)
 		  "" },
 	};
 
+	struct bl_err err = { 0 };
+
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(table); i++) {
 		struct bl_http_reply reply = a_reply(400, table[i].head, table[i].body);
 		struct bl_aws_error got;
 
-		bl_aws_error_read(&reply, &got);
+		must(bl_aws_error_read(&reply, &got, &err), &err);
 		assert_string_equal(got.code, table[i].code);
 		assert_string_equal(got.message, table[i].message);
 		assert_string_equal(got.request_id, table[i].id);
@@ -102,13 +104,14 @@ static void a_long_message_is_cut_between_characters(void **state)
 	char body[2000] = "<Error><Message>x";
 	struct bl_http_reply reply;
 	struct bl_aws_error got;
+	struct bl_err err = { 0 };
 
 	(void)state;
 	for (int i = 0; i < 300; i++)
 		memcpy(body + strlen(body), "é", 3);
 	memcpy(body + strlen(body), "</Message></Error>", 19);
 	reply = a_reply(400, "", body);
-	bl_aws_error_read(&reply, &got);
+	must(bl_aws_error_read(&reply, &got, &err), &err);
 	assert_int_equal(strlen(got.message), 255); /* x and 127 of two bytes */
 	assert_memory_equal(got.message + 253, "é", 3);
 	drop_reply(&reply);
@@ -136,12 +139,16 @@ static void a_success_may_hold_an_error(void **state)
 		{ "<Error><Code>InternalError</Code>", true, "" },
 	};
 
+	struct bl_err err = { 0 };
+	bool is_error;
+
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(table); i++) {
 		struct bl_http_reply reply = a_reply(200, "", table[i].body);
 		struct bl_aws_error got;
 
-		assert_int_equal(bl_aws_body_is_error(&reply, &got), table[i].is_error);
+		must(bl_aws_body_is_error(&reply, &got, &is_error, &err), &err);
+		assert_int_equal(is_error, table[i].is_error);
 		if (table[i].is_error)
 			assert_string_equal(got.code, table[i].code);
 		drop_reply(&reply);
@@ -154,6 +161,8 @@ static void an_error_cut_anywhere_is_never_a_success(void **state)
 		"<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
 		"<Key>k</Key><ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>";
 	char text[sizeof(whole)];
+	struct bl_err err = { 0 };
+	bool is_error;
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(whole) - 1; len++) {
@@ -163,7 +172,8 @@ static void an_error_cut_anywhere_is_never_a_success(void **state)
 		memcpy(text, whole, len);
 		text[len] = '\0';
 		reply = a_reply(200, "", text);
-		assert_true(bl_aws_body_is_error(&reply, &got));
+		must(bl_aws_body_is_error(&reply, &got, &is_error, &err), &err);
+		assert_true(is_error);
 		drop_reply(&reply);
 	}
 }
