@@ -50,6 +50,7 @@ static void on_kill(struct host *host)
 {
 	bool waits_for_store = host->state == HOST_ENDING && host->unreachable;
 
+	host->hurried = true;
 	host_event(host, waits_for_store ? HEV_OVER : HEV_KILL);
 }
 

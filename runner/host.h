@@ -50,6 +50,7 @@ struct host {
 	/* how it ends */
 	char stop_reason[32]; /* "" nobody has asked */
 	unsigned wishes;      /* to end it, by signal: the second one kills */
+	bool hurried;         /* it did: the store is not waited for */
 	struct bl_exit_record record;
 	struct bl_verdict verdict;
 	struct bl_result result;

@@ -281,7 +281,8 @@ static void judge_unkept(struct host *host)
 /* ... and longer across a network: without them the run would have to be resumed for nothing. */
 static int64_t end_ms(const struct host *host)
 {
-	if (!bl_store_is_remote(host->place.store) || host->claim.flush_reserve_ms < END_MS)
+	if (!bl_store_is_remote(host->place.store) || host->hurried ||
+	    host->claim.flush_reserve_ms < END_MS)
 		return END_MS;
 	return host->claim.flush_reserve_ms;
 }

@@ -108,7 +108,8 @@ static void on_fenced(struct host *host)
 
 static void on_end(struct host *host, const struct ship_reply *reply)
 {
-	if (reply->err.code)
+	/* of a store out of reach it is said what that means */
+	if (reply->err.code && reply->err.code != BL_ERETRY && reply->err.code != BL_ETIMEOUT)
 		host->failure = reply->err;
 	host->settled = reply->end.settled;
 	host->outcome = reply->end.outcome;

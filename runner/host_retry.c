@@ -35,7 +35,7 @@ static bool may_wait(const struct host *host, enum ship_op op)
 {
 	int64_t ends = patience_ends(host);
 
-	if (ends && bl_mono_ms() >= ends)
+	if (host->hurried || (ends && bl_mono_ms() >= ends))
 		return false;
 	switch (op) {
 	case SHIP_CLAIM:

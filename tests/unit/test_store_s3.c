@@ -82,10 +82,15 @@ static void names_of_a_store(void **state)
 
 static void a_region_and_a_right_are_needed(void **state)
 {
+	char endpoint[128];
+
 	(void)state;
+	snprintf(endpoint, sizeof(endpoint), "%s", getenv("AWS_ENDPOINT_URL"));
+	unsetenv("AWS_ENDPOINT_URL");
 	unsetenv("AWS_REGION");
 	refused("s3://bucket", BL_EINPUT, "no region", "AWS_REGION");
 	setenv("AWS_REGION", "us-east-1", 1);
+	setenv("AWS_ENDPOINT_URL", endpoint, 1);
 	peer_control("POST", "/script",
 	             "{\"operation\":\"ListObjectsV2\",\"error\":\"AccessDenied\"}");
 	refused("s3://bucket", BL_EDENIED, "AccessDenied", "s3:ListBucket");
