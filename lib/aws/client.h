@@ -81,16 +81,20 @@ struct bl_aws_reply {
 void bl_aws_reply_done(struct bl_aws_reply *reply);
 
 /*
- * 0 for a 2xx. Else err says "s3 PutObject: HTTP 403 AccessDenied: MESSAGE (request ID, 1 attempt)" with
- * code by bl_aws_code() and a next step by bl_advice(); reply->code to branch on. BL_ETIMEOUT: the call's deadline,
- * or 60 s without progress. reply zeroed by the caller.
+ * 0 for a 2xx. Else err says "s3 PutObject: HTTP 403 AccessDenied: MESSAGE (request ID abc, 1
+ * attempt)" with its code by bl_aws_code() and a next step by bl_advise(); reply->code to branch on.
+ * BL_ETIMEOUT: the call's deadline would pass before another attempt, or nothing moved for 60 s.
+ * BL_EDENIED also for a redirect to what is not AWS. What `restart`, `read` or `write` said, in this
+ * context. reply zeroed by the caller.
  */
 BL_MUST int bl_aws_send(struct bl_aws *aws, struct bl_aws_request *request,
                         struct bl_aws_reply *reply, struct bl_err *err);
 
 typedef void bl_aws_done_fn(void *arg, struct bl_aws_reply *reply, struct bl_err *err);
-/* Both stay the caller's until done, which comes from a later step, once. Failures to start come there too,
- * but for BL_ENOMEM. */
+/*
+ * Both stay the caller's until done, which comes from a later step, once, when neither is used any
+ * more. Failures to start come there too, but for BL_ENOMEM. done may start and cancel calls.
+ */
 BL_MUST int bl_aws_start(struct bl_aws *aws, struct bl_aws_request *request,
                          struct bl_aws_reply *reply, bl_aws_done_fn *done, void *done_arg,
                          struct bl_err *err);

@@ -26,8 +26,8 @@ BL_MUST int bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_e
                               struct bl_err *err);
 
 /*
- * Pure: whether a 2xx is one. Its body may be an <Error>: then out is filled; or no document at all:
- * then out->code is "". -1: BL_ENOMEM alone.
+ * Pure: whether a 2xx is one. Its body may be an <Error>: then out is filled; or no document at
+ * all: then out->code is "". -1: BL_ENOMEM alone.
  */
 BL_MUST int bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out,
                                  bool *is_error, struct bl_err *err);

@@ -28,7 +28,7 @@ static struct bl_aws_request get(const char *path)
 	return request;
 }
 
-/* --- What is sent ------------------------------------------------------------------------------ */
+/* --- What is sent ----------------------------------------------------------------------------- */
 
 static void a_request_of_s3_is_signed(void **state)
 {
@@ -166,7 +166,7 @@ static void what_read_says_ends_the_call(void **state)
 	canned_stop(server);
 }
 
-/* --- Options and places ------------------------------------------------------------------------ */
+/* --- Options and places ----------------------------------------------------------------------- */
 
 static void attempts_come_from_the_environment(void **state)
 {

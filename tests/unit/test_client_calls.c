@@ -193,7 +193,7 @@ static void closing_ends_what_is_under_way(void **state)
 	canned_stop(server);
 }
 
-/* --- Time of our own --------------------------------------------------------------------------- */
+/* --- Time of our own -------------------------------------------------------------------------- */
 
 static int64_t ahead_ms;
 static struct timespec real_mono;
@@ -255,7 +255,7 @@ static void a_deadline_that_passed_sends_nothing(void **state)
 	canned_stop(server);
 }
 
-/* --- Memory ------------------------------------------------------------------------------------ */
+/* --- Memory ----------------------------------------------------------------------------------- */
 
 static int fails_as_told(struct bl_aws *aws, const char *path, const char *code, bool in_200,
                          struct bl_err *err)
