@@ -104,6 +104,12 @@ size_t bl_aws_poll(struct bl_aws *aws, struct pollfd *fds, size_t n, int *timeou
 BL_MUST int bl_aws_step(struct bl_aws *aws, int timeout_ms, struct bl_err *err);
 size_t bl_aws_under_way(const struct bl_aws *aws);
 
+/*
+ * The server's clock less ours when the reply came; 0 when they differ by less than 4 min, or it does
+ * not say. For times in a reply that are to be compared with ours.
+ */
+int64_t bl_aws_offset_ms(const struct bl_aws_reply *reply);
+
 /* Seconds by which AWS's clock was found to be ahead of ours; 0 unless healed. */
 int64_t bl_aws_skew_s(const struct bl_aws *aws);
 

@@ -174,3 +174,15 @@ bool bl_aws_http_date(const char *text, int64_t *wall_ms)
 	*wall_ms = (int64_t)timegm(&tm) * 1000;
 	return true;
 }
+
+int64_t bl_aws_offset_ms(const struct bl_aws_reply *reply)
+{
+	int64_t server_ms, offset_ms;
+	char date[64];
+
+	if (!bl_http_header(&reply->http, "date", date, sizeof(date)) ||
+	    !bl_aws_http_date(date, &server_ms))
+		return 0;
+	offset_ms = server_ms - reply->http.date_wall_ms;
+	return offset_ms > BL_AWS_SKEW_MS || offset_ms < -BL_AWS_SKEW_MS ? offset_ms : 0;
+}

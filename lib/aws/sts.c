@@ -133,6 +133,8 @@ static int read_assumed(struct bl_aws_reply *reply, const char *operation,
 	if (!got.creds.access_key[0] || !got.creds.secret.len || !got.creds.token.len ||
 	    !got.expires)
 		return bl_fail(err, BL_ECORRUPT, "%s: a reply without credentials", operation);
+	/* whoever looks at the expiry has this machine's clock */
+	got.creds.expires_wall_ms -= bl_aws_offset_ms(reply);
 	bl_credentials_done(out);
 	*out = got.creds;
 	got.creds = (struct bl_credentials){ 0 };

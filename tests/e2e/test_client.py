@@ -282,6 +282,18 @@ def test_f12_credentials_that_expire(client_of, peer):
     assert (got["error"], got["attempts"], got["code"]) == (EDENIED, 2, "ExpiredToken")
 
 
+@pytest.mark.parametrize("offset", [-6 * 3600, 6 * 3600])
+def test_f11_minted_credentials_last_by_our_clock_too(client_of, peer, offset):
+    env = dict(env_of(peer), **peer.oidc_env())
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        env.pop(name, None)
+    client = client_of(env)
+    peer.put("k", b"x")
+    peer.clock(offset)
+    assert [client.call("GetObject", "/k")["attempts"] for _ in range(4)] == [2, 1, 1, 1]
+    assert len(peer.log("AssumeRoleWithWebIdentity")) == 1
+
+
 def test_region_of_the_bucket_is_learnt(client_of, peer):
     peer.bucket("far", region="eu-west-1")
     client = client_of(env_of(peer))

@@ -192,6 +192,30 @@ static void dates_of_http_are_read(void **state)
 	assert_int_equal(ms, 7);
 }
 
+static void a_servers_clock_counts_when_it_is_far_off(void **state)
+{
+	static const struct {
+		const char *head;
+		int64_t offset_ms;
+	} table[] = {
+		{ "date: Wed, 25 Nov 2026 01:29:00 GMT\n", 0 },
+		{ "date: Wed, 25 Nov 2026 01:33:00 GMT\n", 0 },
+		{ "date: Wed, 25 Nov 2026 01:34:00 GMT\n", 300000 },
+		{ "date: Tue, 24 Nov 2026 19:29:00 GMT\n", -21600000 },
+		{ "date: soon\n", 0 },
+		{ "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_aws_reply reply = { .http = a_reply(200, table[i].head, "") };
+
+		reply.http.date_wall_ms = 1795570140000;
+		assert_int_equal(bl_aws_offset_ms(&reply), table[i].offset_ms);
+		drop_reply(&reply.http);
+	}
+}
+
 static void a_host_tells_its_region(void **state)
 {
 	static const struct {
@@ -225,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_success_may_hold_an_error),
 		cmocka_unit_test(an_error_cut_anywhere_is_never_a_success),
 		cmocka_unit_test(dates_of_http_are_read),
+		cmocka_unit_test(a_servers_clock_counts_when_it_is_far_off),
 		cmocka_unit_test(a_host_tells_its_region),
 	};
 
