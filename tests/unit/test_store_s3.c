@@ -213,7 +213,10 @@ static int every_operation_or_a_failure(struct bl_err *err)
 
 static void each_allocation_of_the_store(void **state)
 {
+	struct bl_err err = { 0 };
+
 	(void)state;
+	must(every_operation(&err), &err);
 	each_allocation_fails(every_operation_or_a_failure, 5000);
 }
 
