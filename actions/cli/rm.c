@@ -13,6 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define KEYS_AT_ONCE 1000
+#define KEYS_MAX_BYTES ((size_t)256 << 20)
+
 struct options {
 	const char *store;
 	bool yes;
@@ -35,28 +38,43 @@ static const struct bl_usage usage = {
 };
 
 struct sweep {
-	struct bl_store *store;
 	uint64_t bytes, objects;
 	const char *last; /* removed at the end: run.json, so that a rm cut short can be repeated */
+	struct bl_buf keys; /* the others, a NUL after each */
 };
+
+static void sweep_done(struct sweep *sweep)
+{
+	bl_buf_done(&sweep->keys);
+}
 
 static int count(void *arg, const struct bl_listed *item, struct bl_err *err)
 {
 	struct sweep *sweep = arg;
 
-	(void)err;
 	sweep->bytes += item->size;
 	sweep->objects++;
-	return 0;
+	if (strcmp(item->key, sweep->last) != 0)
+		bl_buf_add(&sweep->keys, item->key, strlen(item->key) + 1);
+	return bl_buf_check(&sweep->keys, "keys of the run", err);
 }
 
-static int sweep_one(void *arg, const struct bl_listed *item, struct bl_err *err)
+static int remove_all(struct bl_store *store, const struct sweep *sweep, struct bl_err *err)
 {
-	struct sweep *sweep = arg;
+	const char *keys[KEYS_AT_ONCE];
+	size_t n = 0;
 
-	if (!strcmp(item->key, sweep->last))
-		return 0;
-	return bl_store_delete(sweep->store, NULL, item->key, err);
+	for (size_t at = 0; at < sweep->keys.len; at += strlen(sweep->keys.data + at) + 1) {
+		keys[n++] = sweep->keys.data + at;
+		if (n == KEYS_AT_ONCE) {
+			if (bl_store_delete_many(store, NULL, keys, n, err))
+				return -1;
+			n = 0;
+		}
+	}
+	if (bl_store_delete_many(store, NULL, keys, n, err))
+		return -1;
+	return bl_store_delete(store, NULL, sweep->last, err);
 }
 
 static int refuse_live(struct place *place, const char *run, struct bl_err *err)
@@ -87,7 +105,7 @@ static int remove_run(struct place *place, const char *run, const struct options
                       struct bl_err *err)
 {
 	struct bl_key prefix = bl_key_run(run, "%s", ""), last = bl_key_run(run, "run.json");
-	struct sweep sweep = { .store = place->store, .last = last.text };
+	BL_AUTO(sweep) sweep = { .last = last.text, .keys = BL_BUF(KEYS_MAX_BYTES) };
 	char work[128];
 	BL_FD root = -1;
 
@@ -100,8 +118,7 @@ static int remove_run(struct place *place, const char *run, const struct options
 	}
 	if (!opt->yes && !agreed(run, &sweep))
 		return bl_fail(err, BL_ECANCELLED, "nothing was removed");
-	if (bl_store_list(place->store, NULL, prefix.text, NULL, 0, sweep_one, &sweep, err) ||
-	    bl_store_delete(place->store, NULL, last.text, err))
+	if (remove_all(place->store, &sweep, err))
 		return -1;
 	/* the attempts' work directories of this machine */
 	snprintf(work, sizeof(work), ".branchline/work/%s", run);

@@ -58,6 +58,15 @@ BL_MUST int bl_s3_create(struct bl_s3 *s3, const struct bl_call *call, const cha
 BL_MUST int bl_s3_get(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                       uint64_t offset, size_t len, struct bl_buf *buf, uint64_t *total,
                       struct bl_err *err);
+/*
+ * Small objects, many at once. fn is told of each that came whole, and of each that is not there
+ * (bytes NULL), in any order; not of those that failed otherwise: who needs them asks by itself. fn
+ * must not call S3. each_max: over it, it is not told. BL_ENOMEM, BL_ETIMEOUT.
+ */
+typedef int bl_s3_many_fn(void *arg, size_t i, const char *bytes, size_t len, struct bl_err *err);
+BL_MUST int bl_s3_get_many(struct bl_s3 *s3, const struct bl_call *call, const char *const *keys,
+                           size_t n, size_t each_max, bl_s3_many_fn *fn, void *arg,
+                           struct bl_err *err);
 BL_MUST int bl_s3_head(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                        struct bl_s3_object *out, struct bl_err *err);
 BL_MUST int bl_s3_delete(struct bl_s3 *s3, const struct bl_call *call, const char *key,

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "run/run.h"
+#include "run/store_warm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define SHA_AT 17 /* of an id: after "20261124T080301Z-" */
 #define TAIL_AT 26
 #define STAMP_LEN 16
+#define AHEAD 32
 #define NEAR 1 /* edits between what was typed and what was meant */
 
 static int fail_empty(const struct bl_store *store, struct bl_err *err)
@@ -50,6 +52,23 @@ static bool is_wanted(const struct wanted *wanted, const struct bl_run *run)
 	       (!wanted->pr || wanted->pr == run->pr);
 }
 
+/* Mostly the first is the one; else the next come many at once. */
+static int read_ahead(struct bl_store *store, const struct bl_run_ids *list, size_t from,
+                      struct bl_err *err)
+{
+	const char *names[AHEAD];
+	struct bl_key keys[AHEAD];
+	size_t n = 0;
+
+	if (from % AHEAD != 1 || !bl_store_is_remote(bl_store_uri(store)))
+		return 0;
+	for (; n < AHEAD && from + n < list->n; n++) {
+		keys[n] = bl_key_run(list->ids[from + n], "run.json");
+		names[n] = keys[n].text;
+	}
+	return bl_store_warm_fetch(store, names, n, err);
+}
+
 /* The newest of `list` that fits; BL_ENOENT. */
 static int find_newest(struct bl_store *store, const struct bl_run_ids *list,
                        const struct wanted *wanted, char id[BL_RUN_SIZE], struct bl_err *err)
@@ -63,6 +82,8 @@ static int find_newest(struct bl_store *store, const struct bl_run_ids *list,
 		/* ids of one second come in any order: run.json knows the millisecond */
 		if (*best && strncmp(best, list->ids[i], STAMP_LEN) != 0)
 			break;
+		if (read_ahead(store, list, i, err))
+			return -1;
 		if (bl_run_read(store, list->ids[i], &run, err)) {
 			if (err->code != BL_ENOENT && err->code != BL_ECORRUPT)
 				return -1;
@@ -104,7 +125,11 @@ static int explain(const struct bl_run_ids *list, const struct wanted *wanted, s
 static int resolve_newest(struct bl_store *store, const struct bl_run_ids *list,
                           const struct wanted *wanted, char id[BL_RUN_SIZE], struct bl_err *err)
 {
-	if (find_newest(store, list, wanted, id, err))
+	BL_STORE warm = NULL;
+
+	if (bl_store_warm_open(store, &warm, err))
+		return -1;
+	if (find_newest(warm, list, wanted, id, err))
 		return explain(list, wanted, err);
 	return 0;
 }

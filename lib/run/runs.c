@@ -4,6 +4,7 @@
 #include "run/attempt.h"
 #include "run/heartbeat.h"
 #include "run/run.h"
+#include "run/store_warm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -101,6 +102,24 @@ static int judge_state(const struct bl_attempts *seen, struct bl_run_summary *ou
 	return 0;
 }
 
+/* Of one that has ended its outcome says all: its attempts need not be looked at one by one. */
+static int look(struct bl_store *store, const char *run, struct bl_attempts *out,
+                struct bl_err *err)
+{
+	struct bl_attempts seen = { 0 };
+
+	if (bl_outcome_read(store, run, &seen.outcome, err)) {
+		if (err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err);
+		return bl_attempts_read(store, run, out, err);
+	}
+	seen.has_outcome = true;
+	seen.newest = seen.outcome.attempt;
+	*out = seen;
+	return 0;
+}
+
 static int summarise(struct bl_store *store, const struct bl_run *run, struct bl_run_summary *out,
                      struct bl_err *err)
 {
@@ -108,7 +127,7 @@ static int summarise(struct bl_store *store, const struct bl_run *run, struct bl
 	struct bl_attempts seen;
 	struct bl_heartbeat beat;
 
-	if (bl_attempts_read(store, run->id, &seen, err))
+	if (look(store, run->id, &seen, err))
 		return -1;
 	take_run(run, &got);
 	got.attempt = seen.newest;
@@ -189,27 +208,96 @@ static int by_age(const void *a, const void *b)
 	return strcmp(y->id, x->id);
 }
 
+/* What a line of most runs is made of. */
+static const char *const wanted[] = { "run.json", "outcome.json", "SUCCESS", "FAILURE",
+	                              "heartbeats/001.json" };
+#define BATCH 64
+
+static int fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from, size_t n,
+                 struct bl_err *err)
+{
+	struct bl_key *keys = calloc(n * BL_COUNT(wanted), sizeof(*keys));
+	const char **names = calloc(n * BL_COUNT(wanted), sizeof(*names));
+	int rc = -1;
+
+	if (!keys || !names) {
+		bl_fail(err, BL_ENOMEM, "list of runs: out of memory");
+		goto out;
+	}
+	for (size_t i = 0; i < n * BL_COUNT(wanted); i++) {
+		keys[i] = bl_key_run(list->ids[from + i / BL_COUNT(wanted)], "%s",
+		                     wanted[i % BL_COUNT(wanted)]);
+		names[i] = keys[i].text;
+	}
+	rc = bl_store_warm_fetch(warm, names, n * BL_COUNT(wanted), err);
+out:
+	free(keys);
+	free(names);
+	return rc;
+}
+
+struct listing {
+	const struct bl_runs_filter *filter;
+	struct bl_buf found;
+	size_t n, unreadable;
+};
+
+static void listing_done(struct listing *listing)
+{
+	bl_buf_done(&listing->found);
+}
+
+static int list_some(struct bl_store *store, const struct bl_run_ids *list, size_t from, size_t n,
+                     struct listing *into, struct bl_err *err)
+{
+	size_t limit = into->filter->limit;
+
+	for (size_t i = from; i < from + n && (!limit || into->n < limit); i++) {
+		int added = add_run(store, list->ids[i], into->filter, &into->found,
+		                    &into->unreadable, err);
+
+		if (added < 0)
+			return bl_wrap(err, "run %s", list->ids[i]);
+		into->n += (size_t)added;
+	}
+	return 0;
+}
+
+/* Across a network not one document after the other. */
+static int list_warm(struct bl_store *store, const struct bl_run_ids *list, struct listing *into,
+                     struct bl_err *err)
+{
+	size_t limit = into->filter->limit, batch = limit && limit < BATCH ? limit : BATCH;
+	BL_STORE warm = NULL;
+
+	if (bl_store_warm_open(store, &warm, err))
+		return -1;
+	for (size_t at = 0; at < list->n && (!limit || into->n < limit); at += batch) {
+		size_t n = list->n - at < batch ? list->n - at : batch;
+
+		if (fetch(warm, list, at, n, err) || list_some(warm, list, at, n, into, err))
+			return -1;
+	}
+	return 0;
+}
+
 int bl_runs_list(struct bl_store *store, const struct bl_runs_filter *filter, struct bl_runs *out,
                  struct bl_err *err)
 {
 	BL_AUTO(bl_run_ids) list = { 0 };
-	BL_AUTO(bl_buf) found = BL_BUF(RUNS_MAX_BYTES);
-	size_t n = 0, unreadable = 0;
+	BL_AUTO(listing) into = { .filter = filter, .found = BL_BUF(RUNS_MAX_BYTES) };
 
 	if (bl_run_ids_read(store, &list, err))
 		return -1;
-	for (size_t i = 0; i < list.n && (!filter->limit || n < filter->limit); i++) {
-		int added = add_run(store, list.ids[i], filter, &found, &unreadable, err);
-
-		if (added < 0)
-			return bl_wrap(err, "run %s", list.ids[i]);
-		n += (size_t)added;
-	}
-	if (n)
-		qsort(found.data, n, sizeof(struct bl_run_summary), by_age);
+	if (bl_store_is_remote(bl_store_uri(store))
+	            ? list_warm(store, &list, &into, err)
+	            : list_some(store, &list, 0, list.n, &into, err))
+		return -1;
+	if (into.n)
+		qsort(into.found.data, into.n, sizeof(struct bl_run_summary), by_age);
 	/* malloc's alignment suits the structs that were added as bytes */
-	*out = (struct bl_runs){ .runs = (void *)bl_buf_take(&found),
-		                 .n = n,
-		                 .unreadable = unreadable };
+	*out = (struct bl_runs){ .runs = (void *)bl_buf_take(&into.found),
+		                 .n = into.n,
+		                 .unreadable = into.unreadable };
 	return 0;
 }

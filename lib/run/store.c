@@ -5,6 +5,7 @@
 #include "run/store_dir.h"
 #include "run/store_s3.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,12 @@ const char *bl_store_uri(const struct bl_store *store)
 	return store->uri;
 }
 
+void *bl_store_self(struct bl_store *store, const struct bl_store_ops *ops)
+{
+	assert(store->ops == ops);
+	return store->self;
+}
+
 bool bl_store_is_remote(const char *uri)
 {
 	return bl_str_starts(uri, "s3://");
@@ -279,5 +286,50 @@ int bl_store_delete(struct bl_store *store, const struct bl_call *call, const ch
 {
 	if (check_key(key, err) || store->ops->delete (store->self, call, key, err))
 		return bl_wrap(err, "delete %s", key);
+	return 0;
+}
+
+int bl_store_delete_many(struct bl_store *store, const struct bl_call *call,
+                         const char *const *keys, size_t n, struct bl_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (check_key(keys[i], err))
+			return -1;
+	if (store->ops->delete_many)
+		return store->ops->delete_many(store->self, call, keys, n, err);
+	for (size_t i = 0; i < n; i++)
+		if (bl_store_delete(store, call, keys[i], err))
+			return -1;
+	return 0;
+}
+
+static int get_one(struct bl_store *store, const struct bl_call *call, const char *key, size_t i,
+                   size_t each_max, bl_many_fn *fn, void *arg, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(each_max);
+
+	if (!bl_store_get(store, call, key, &buf, err))
+		return fn(arg, i, bl_buf_text(&buf), buf.len, err);
+	if (err->code == BL_ENOMEM || err->code == BL_ETIMEOUT)
+		return -1;
+	if (err->code == BL_ENOENT) {
+		bl_err_clear(err);
+		return fn(arg, i, NULL, 0, err);
+	}
+	bl_err_clear(err); /* not told */
+	return 0;
+}
+
+int bl_store_get_many(struct bl_store *store, const struct bl_call *call, const char *const *keys,
+                      size_t n, size_t each_max, bl_many_fn *fn, void *arg, struct bl_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (check_key(keys[i], err))
+			return -1;
+	if (store->ops->get_many)
+		return store->ops->get_many(store->self, call, keys, n, each_max, fn, arg, err);
+	for (size_t i = 0; i < n; i++)
+		if (get_one(store, call, keys[i], i, each_max, fn, arg, err))
+			return -1;
 	return 0;
 }

@@ -74,6 +74,16 @@ BL_MUST int bl_store_get_range(struct bl_store *store, const struct bl_call *cal
 BL_MUST int bl_store_get(struct bl_store *store, const struct bl_call *call, const char *key,
                          struct bl_buf *buf, struct bl_err *err);
 
+/*
+ * Small objects, many at once where the store can. fn is told of each that came whole, and of each that
+ * is not there (bytes NULL), in any order; not of those that failed or have over each_max bytes: who
+ * needs them asks by itself. fn must not call the store.
+ */
+typedef int bl_many_fn(void *arg, size_t i, const char *bytes, size_t len, struct bl_err *err);
+BL_MUST int bl_store_get_many(struct bl_store *store, const struct bl_call *call,
+                              const char *const *keys, size_t n, size_t each_max, bl_many_fn *fn,
+                              void *arg, struct bl_err *err);
+
 /* Writes the whole object to fd from offset 0. size and crc: what was written, for the caller to
  * compare. */
 BL_MUST int bl_store_get_file(struct bl_store *store, const struct bl_call *call, const char *key,
@@ -99,8 +109,13 @@ BL_MUST int bl_store_list(struct bl_store *store, const struct bl_call *call, co
 BL_MUST int bl_store_delete(struct bl_store *store, const struct bl_call *call, const char *key,
                             struct bl_err *err);
 
+/* The same for many, in few requests where the store can. */
+BL_MUST int bl_store_delete_many(struct bl_store *store, const struct bl_call *call,
+                                 const char *const *keys, size_t n, struct bl_err *err);
+
 /*
- * The seam: one table per kind of store. Arguments are checked before.
+ * The seam: one table per kind of store. Arguments are checked before. get_many and delete_many may be
+ * NULL: then one by one.
  */
 struct bl_store_ops {
 	void (*close)(void *self);
@@ -118,9 +133,15 @@ struct bl_store_ops {
 	            const char *start_after, char delimiter, bl_list_fn *fn, void *arg,
 	            struct bl_err *err);
 	int (*delete)(void *self, const struct bl_call *call, const char *key, struct bl_err *err);
+	int (*get_many)(void *self, const struct bl_call *call, const char *const *keys, size_t n,
+	                size_t each_max, bl_many_fn *fn, void *arg, struct bl_err *err);
+	int (*delete_many)(void *self, const struct bl_call *call, const char *const *keys,
+	                   size_t n, struct bl_err *err);
 };
 /* Takes `self` over on success only. */
 BL_MUST int bl_store_new(const struct bl_store_ops *ops, void *self, const char *uri,
                          struct bl_store **out, struct bl_err *err);
+/* What a table's own functions get; a store of another table is our own fault. */
+void *bl_store_self(struct bl_store *store, const struct bl_store_ops *ops);
 
 #endif

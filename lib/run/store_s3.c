@@ -87,6 +87,24 @@ static int s3_delete(void *self, const struct bl_call *call, const char *key, st
 	return bl_s3_delete(store->s3, call, key, err);
 }
 
+static int s3_get_many(void *self, const struct bl_call *call, const char *const *keys, size_t n,
+                       size_t each_max, bl_many_fn *fn, void *arg, struct bl_err *err)
+{
+	struct s3_store *store = self;
+
+	return bl_s3_get_many(store->s3, call, keys, n, each_max, fn, arg, err);
+}
+
+static int s3_delete_many(void *self, const struct bl_call *call, const char *const *keys, size_t n,
+                          struct bl_err *err)
+{
+	struct s3_store *store = self;
+
+	if (may_write(store, call, err))
+		return -1;
+	return bl_s3_delete_many(store->s3, call, keys, n, err);
+}
+
 /* --- lists ------------------------------------------------------------------------------------ */
 
 struct listing {
@@ -191,6 +209,8 @@ static const struct bl_store_ops ops = {
 	.get_file = s3_get_file,
 	.list = s3_list,
 	.delete = s3_delete,
+	.get_many = s3_get_many,
+	.delete_many = s3_delete_many,
 };
 
 static int read_name(const char *uri, char bucket[64], struct bl_err *err)

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -322,6 +323,85 @@ static void deleting_what_is_absent_is_done(void **state)
 	assert_object(*state, "a", "now an object");
 }
 
+static void an_equal_object_is_our_own(void **state)
+{
+	struct bl_err err = { 0 };
+
+	must(bl_store_put_once(*state, NULL, "k", "mine", 4, &err), &err);
+	must(bl_store_put_once(*state, NULL, "k", "mine", 4, &err), &err);
+	assert_int_equal(bl_store_put_once(*state, NULL, "k", "mine!", 5, &err), -1);
+	assert_int_equal(err.code, BL_EEXIST);
+	bl_err_clear(&err);
+	assert_int_equal(bl_store_put_once(*state, NULL, "k", "min", 3, &err), -1);
+	assert_int_equal(err.code, BL_EEXIST);
+	assert_object(*state, "k", "mine");
+	bl_err_clear(&err);
+	must(bl_store_put_once(*state, NULL, "empty", "", 0, &err), &err);
+	must(bl_store_put_once(*state, NULL, "empty", "", 0, &err), &err);
+}
+
+#define MANY 100
+
+struct many {
+	char keys[MANY][16];
+	const char *names[MANY];
+	unsigned found, absent;
+};
+
+static int note_one(void *arg, size_t i, const char *bytes, size_t len, struct bl_err *err)
+{
+	struct many *many = arg;
+
+	(void)err;
+	many->found += bytes != NULL;
+	many->absent += bytes == NULL;
+	if (bytes) {
+		assert_int_equal(len, i % 10);
+		assert_memory_equal(bytes, "123456789", len);
+	} else {
+		assert_int_equal(i % 3, 0);
+	}
+	return 0;
+}
+
+static int refuse_one(void *arg, size_t i, const char *bytes, size_t len, struct bl_err *err)
+{
+	(void)arg;
+	(void)bytes;
+	(void)len;
+	return bl_fail(err, BL_ELIMIT, "enough at %zu", i);
+}
+
+static void many_come_and_go_at_once(void **state)
+{
+	struct many many = { 0 };
+	struct bl_err err = { 0 };
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(many.keys[i], sizeof(many.keys[i]), "m/%zu", i);
+		many.names[i] = many.keys[i];
+		if (i % 3)
+			must(bl_store_put(*state, NULL, many.keys[i], "123456789", i % 10, &err),
+			     &err);
+	}
+	must(bl_store_get_many(*state, NULL, many.names, MANY, 100, note_one, &many, &err), &err);
+	assert_int_equal(many.found, 66);
+	assert_int_equal(many.absent, 34);
+	/* of those over the limit nothing is told */
+	many.found = many.absent = 0;
+	must(bl_store_get_many(*state, NULL, many.names, MANY, 4, note_one, &many, &err), &err);
+	assert_int_equal(many.found, 33);
+	assert_int_equal(many.absent, 34);
+	must(bl_store_get_many(*state, NULL, NULL, 0, 100, note_one, &many, &err), &err);
+	assert_int_equal(
+		bl_store_get_many(*state, NULL, many.names, MANY, 100, refuse_one, NULL, &err), -1);
+	assert_int_equal(err.code, BL_ELIMIT);
+	bl_err_clear(&err);
+	put_object(*state, "n", "stays");
+	must(bl_store_delete_many(*state, NULL, many.names, MANY, &err), &err);
+	assert_list(*state, "", NULL, 0, "n=5 ");
+}
+
 static void bad_keys_are_refused_everywhere(void **state)
 {
 	char over[BL_KEY_MAX + 2];
@@ -333,8 +413,13 @@ static void bad_keys_are_refused_everywhere(void **state)
 	over[sizeof(over) - 1] = '\0';
 	for (size_t i = 0; i < BL_COUNT(bad); i++) {
 		BL_AUTO(bl_buf) buf = BL_BUF(10);
-		struct bl_err err[4] = { 0 };
+		struct bl_err err[6] = { 0 };
 
+		assert_int_equal(bl_store_delete_many(*state, NULL, &bad[i], 1, &err[4]), -1);
+		assert_int_equal(
+			bl_store_get_many(*state, NULL, &bad[i], 1, 9, note_one, NULL, &err[5]),
+			-1);
+		assert_non_null(bl_store_bad_key(bad[i]));
 		assert_int_equal(bl_store_put(*state, NULL, bad[i], "", 0, &err[0]), -1);
 		assert_int_equal(bl_store_put_if_absent(*state, NULL, bad[i], "", 0, &err[1]), -1);
 		assert_int_equal(bl_store_get(*state, NULL, bad[i], &buf, &err[2]), -1);
@@ -395,6 +480,8 @@ int run_store_contract(const char *name, int (*fresh)(void **state), int (*gone)
 		CONTRACT(a_callback_ends_the_list),
 		CONTRACT(what_is_listed_may_be_deleted),
 		CONTRACT(deleting_what_is_absent_is_done),
+		CONTRACT(an_equal_object_is_our_own),
+		CONTRACT(many_come_and_go_at_once),
 		CONTRACT(bad_keys_are_refused_everywhere),
 		CONTRACT(odd_keys_are_keys),
 		CONTRACT(a_deadline_in_the_past_does_nothing),

@@ -2,6 +2,7 @@
 #include "base/fs.h"
 #include "codec/hash.h"
 #include "run/store.h"
+#include "run/store_warm.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_contract.h"
@@ -69,7 +70,7 @@ static void names_of_a_store(void **state)
 		enum bl_code code;
 	} bad[] = {
 		{ "", BL_EINPUT },
-		{ "s3://bucket", BL_EINPUT },
+		{ "s3://bucket/prefix", BL_EINPUT },
 		{ "https://x/y", BL_EINPUT },
 		{ "file://host/x", BL_EINPUT },
 		{ "file:///x%2", BL_EINPUT },
@@ -437,10 +438,62 @@ static void a_vanishing_directory_does_not_fail_a_write(void **state)
 	assert_list(*state, "");
 }
 
+/* --- fetched beforehand ----------------------------------------------------------------------- */
+
+static void what_was_fetched_is_read_from_memory(void **state)
+{
+	static const char *const keys[] = { "a", "b", "none", "empty" };
+	BL_AUTO(bl_buf) buf = BL_BUF(100);
+	BL_STORE warm = NULL;
+	struct bl_err err = { 0 };
+	uint64_t total = 0;
+
+	put_object(*state, "a", "0123456789");
+	put_object(*state, "b", "b");
+	put_object(*state, "c", "c");
+	put_object(*state, "empty", "");
+	must(bl_store_warm_open(*state, &warm, &err), &err);
+	assert_string_equal(bl_store_uri(warm), bl_store_uri(*state));
+	must(bl_store_warm_fetch(warm, keys, BL_COUNT(keys), &err), &err);
+	put_object(*state, "a", "changed behind it");
+	put_object(*state, "none", "made behind it");
+	put_object(*state, "c", "not fetched");
+	assert_object(warm, "a", "0123456789");
+	assert_object(warm, "empty", "");
+	assert_absent(warm, "none");
+	assert_object(warm, "c", "not fetched");
+	must(bl_store_get_range(warm, NULL, "a", 8, 5, &buf, &total, &err), &err);
+	assert_string_equal(bl_buf_text(&buf), "89");
+	assert_int_equal(total, 10);
+	must(bl_store_get_range(warm, NULL, "a", 10, 5, &buf, &total, &err), &err);
+	assert_int_equal(buf.len, 2);
+	/* what is written through it is no longer what was fetched */
+	put_object(warm, "b", "new");
+	assert_object(warm, "b", "new");
+	assert_int_equal(bl_store_put_if_absent(warm, NULL, "none", "x", 1, &err), -1);
+	assert_int_equal(err.code, BL_EEXIST);
+	assert_object(warm, "none", "made behind it");
+	bl_err_clear(&err);
+	must(bl_store_warm_fetch(warm, NULL, 0, &err), &err);
+	assert_object(warm, "a", "changed behind it");
+}
+
 /* --- allocations ------------------------------------------------------------------------------ */
+
+static int look_warmly(struct bl_store *store, struct bl_err *err)
+{
+	static const char *const keys[] = { "d/k", "d/o", "none" };
+	BL_AUTO(bl_buf) buf = BL_BUF(1000);
+	BL_STORE warm = NULL;
+
+	if (bl_store_warm_open(store, &warm, err) || bl_store_warm_fetch(warm, keys, 3, err))
+		return -1;
+	return bl_store_get(warm, NULL, "d/k", &buf, err);
+}
 
 static int every_operation(struct bl_err *err)
 {
+	static const char *const keys[] = { "d/n", "d/o" };
 	BL_STORE store = NULL;
 	BL_AUTO(bl_buf) buf = BL_BUF(1000);
 	BL_FD fd = open("copy", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -462,7 +515,9 @@ static int every_operation(struct bl_err *err)
 	    bl_store_get_range(store, NULL, "d/k", 1, 2, &buf, &total, err) ||
 	    bl_store_list(store, NULL, "", NULL, '/', note, &buf, err) ||
 	    bl_store_list(store, NULL, "d/", NULL, 0, note, &buf, err) ||
-	    bl_buf_check(&buf, "buffer", err) || bl_store_delete(store, NULL, "d/n", err))
+	    bl_buf_check(&buf, "buffer", err) ||
+	    bl_store_put_once(store, NULL, "d/o", "text", 4, err) || look_warmly(store, err) ||
+	    bl_store_delete_many(store, NULL, keys, BL_COUNT(keys), err))
 		return -1;
 	return 0;
 }
@@ -492,6 +547,7 @@ int main(void)
 		IN_SCRATCH(a_full_disk_names_the_key_and_tears_nothing),
 		IN_SCRATCH(one_of_eight_creates),
 		IN_SCRATCH(a_vanishing_directory_does_not_fail_a_write),
+		IN_SCRATCH(what_was_fetched_is_read_from_memory),
 		IN_SCRATCH(each_allocation_of_the_store),
 	};
 	int failed = run_store_contract("store contract: directory", scratch_store, scratch_done);
