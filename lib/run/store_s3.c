@@ -68,14 +68,38 @@ static int s3_get_range(void *self, const struct bl_call *call, const char *key,
 	return bl_s3_get(store->s3, call, key, offset, len, buf, total, err);
 }
 
+/* A download learns the size on its way: nothing is told before that. */
+struct telling {
+	const struct bl_call *call;
+	uint64_t told;
+};
+
+static void pass_on(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct telling *telling = arg;
+
+	if (!total_bytes || done_bytes <= telling->told)
+		return;
+	telling->told = done_bytes;
+	telling->call->progress(telling->call->arg, done_bytes, total_bytes);
+}
+
 static int s3_get_file(void *self, const struct bl_call *call, const char *key, int fd,
                        uint64_t *size, uint64_t *crc, struct bl_err *err)
 {
 	struct s3_store *store = self;
+	struct telling telling = { .call = call };
+	struct bl_call here = { .progress = pass_on, .arg = &telling };
 
 	if (check_deadline(call, err))
 		return -1;
-	return bl_s3_get_file(store->s3, call, key, fd, size, crc, err);
+	if (!call || !call->progress)
+		return bl_s3_get_file(store->s3, call, key, fd, size, crc, err);
+	here.deadline_mono_ms = call->deadline_mono_ms;
+	if (bl_s3_get_file(store->s3, &here, key, fd, size, crc, err))
+		return -1;
+	pass_on(&telling, *size, *size);
+	return 0;
 }
 
 static int s3_delete(void *self, const struct bl_call *call, const char *key, struct bl_err *err)
