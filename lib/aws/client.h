@@ -98,7 +98,7 @@ typedef void bl_aws_done_fn(void *arg, struct bl_aws_reply *reply, struct bl_err
 BL_MUST int bl_aws_start(struct bl_aws *aws, struct bl_aws_request *request,
                          struct bl_aws_reply *reply, bl_aws_done_fn *done, void *done_arg,
                          struct bl_err *err);
-/* Ends all calls with that done_arg without calling back. Not from their own read, write or progress:
+/* Ends all calls with that done_arg without calling back. Not from their own read or write:
  * those return -1. */
 void bl_aws_cancel(struct bl_aws *aws, void *done_arg);
 size_t bl_aws_poll(struct bl_aws *aws, struct pollfd *fds, size_t n, int *timeout_ms);
