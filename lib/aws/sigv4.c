@@ -12,17 +12,30 @@
 #define STRING_MAX ((size_t)512)
 #define SECRET_MAX 512 /* AWS's are 40; the key is "AWS4" and the secret */
 
+/* Three times per signature: snprintf() would be a tenth of its cost. */
+static char *add_two(char *to, int number)
+{
+	*to++ = (char)('0' + number / 10 % 10);
+	*to++ = (char)('0' + number % 10);
+	return to;
+}
+
 void bl_amz_date(int64_t wall_ms, char text[BL_AMZ_DATE_SIZE])
 {
 	time_t seconds = (time_t)(wall_ms / 1000 - (wall_ms % 1000 < 0));
 	struct tm tm = { 0 };
-	char whole[80];
 
 	gmtime_r(&seconds, &tm);
-	snprintf(whole, sizeof(whole), "%04d%02d%02dT%02d%02d%02dZ", (tm.tm_year + 1900) % 10000,
-	         tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	memcpy(text, whole, BL_AMZ_DATE_SIZE - 1);
-	text[BL_AMZ_DATE_SIZE - 1] = '\0';
+	text = add_two(text, (tm.tm_year + 1900) / 100);
+	text = add_two(text, tm.tm_year + 1900);
+	text = add_two(text, tm.tm_mon + 1);
+	text = add_two(text, tm.tm_mday);
+	*text++ = 'T';
+	text = add_two(text, tm.tm_hour);
+	text = add_two(text, tm.tm_min);
+	text = add_two(text, tm.tm_sec);
+	*text++ = 'Z';
+	*text = '\0';
 }
 
 /* "20261125/us-east-1/s3" */
