@@ -105,6 +105,7 @@ def test_query_protocol(client, peer):
     assert sent["content-type"] == "application/x-www-form-urlencoded; charset=utf-8"
 
 
+@pytest.mark.sample
 def test_streamed_both_ways_with_restart_and_progress(client, client_of, peer):
     peer.put("k", b"y" * 300_000)
     peer.script(operation="GetObject", cut=100_000, cut_from="body")
@@ -260,6 +261,7 @@ def test_f11_a_skew_healed_in_vain_is_named(client, peer):
     assert got["next"]
 
 
+@pytest.mark.sample
 def test_f12_credentials_that_expire(client_of, peer):
     env = dict(env_of(peer), **peer.oidc_env())
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -280,6 +282,16 @@ def test_f12_credentials_that_expire(client_of, peer):
     peer.script(operation="GetObject", count=0, error="ExpiredToken")
     got = client.call("GetObject", "/k")
     assert (got["error"], got["attempts"], got["code"]) == (EDENIED, 2, "ExpiredToken")
+
+
+def test_f12_a_session_that_nobody_can_renew(client_of, peer):
+    peer.put("k", b"x")
+    client = client_of(dict(env_of(peer), **peer.env(peer.session(3600))))
+    assert client.call("GetObject", "/k")["error"] == OK
+    peer.expire()
+    got = client.call("GetObject", "/k")
+    assert (got["error"], got["code"]) == (EDENIED, "ExpiredToken"), got
+    assert got["text"].startswith("s3 GetObject: HTTP 400 ExpiredToken: ") and got["next"]
 
 
 @pytest.mark.parametrize("offset", [-6 * 3600, 6 * 3600])

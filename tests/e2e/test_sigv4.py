@@ -129,6 +129,7 @@ def by_botocore(request, presigned):
     return seen["canonical"], None, aws.headers["Authorization"]
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("s3", [True, False], ids=["s3", "other"])
 @pytest.mark.parametrize("presigned", [False, True], ids=["header", "query"])
 def test_agrees_with_botocore(signer, s3, presigned):
