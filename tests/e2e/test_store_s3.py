@@ -191,6 +191,47 @@ def test_pull_says_the_bytes_before_they_come(strict, peer, tmp_path, processes)
     assert process.wait(timeout=PATIENCE) == 0
 
 
+def copies(strict, peer, n):
+    """So many runs more, each a copy of the newest under another name."""
+    run = strict.bucket.run().split("/")[1]
+    wanted = ("run.json", "outcome.json", "SUCCESS", "attempts/001.json", "attempts/001.end.json",
+              "heartbeats/001.json")
+    objects = {}
+    for i in range(n):
+        name = run[:26] + "".join("abcdefghijklmnopqrstuvwxyz234567"[i // 32 ** k % 32] for k in range(4))
+        for key in wanted:
+            body = strict.bucket.get(f"runs/{run}/{key}")
+            objects[f"runs/{name}/{key}"] = body.replace(run.encode(), name.encode())
+    peer.put_many(objects)
+
+
+def test_many_runs_are_listed_many_at_once(strict, peer):
+    strict.call("local")
+    copies(strict, peer, 50)
+    after = len(peer.log())
+    assert len(json.loads(strict.call("runs", "--json", "--limit", "0").stdout)["runs"]) == 51
+    seen = peer.log(after=after)
+    operations = [entry["operation"] for entry in seen]
+    assert operations.count("ListObjectsV2") == 2  # whether it is there; the runs' names
+    assert operations.count("GetObject") == 5 * 51 and len(operations) == 5 * 51 + 2
+    gets = [entry for entry in seen if entry["operation"] == "GetObject"]
+    overlap = max(sum(other["began"] <= entry["began"] < other["ended"] for other in gets)
+                  for entry in gets)
+    assert overlap >= 4, "one after the other"
+    after = len(peer.log())
+    strict.call("runs", "--limit", "5")
+    assert len(peer.log(after=after)) <= 2 + 5 * 5
+
+
+def test_a_run_is_removed_in_few_requests(strict, peer):
+    strict.call("local")
+    after = len(peer.log())
+    strict.call("rm", "--yes", "latest")
+    operations = peer.operations(after=after)
+    assert operations.count("DeleteObjects") == 1 and operations.count("DeleteObject") == 1
+    assert not strict.bucket.keys("runs/")
+
+
 # --- what is not possible -------------------------------------------------------------------------
 
 def test_refusals_say_why(strict):
