@@ -43,15 +43,18 @@ static int dispatch(struct ship *ship, const struct ship_request *request, struc
 static int serve(struct ship *ship, unsigned attempt, const struct ship_request *request,
                  struct ship_reply *reply, struct bl_err *err)
 {
-	if (!ship->store && bl_store_open(ship->place.store, BL_STORE_WRITE, &ship->store, err))
+	if (!ship->store && ship_open_store(ship, err))
 		return -1;
 	if (attempt && !ship->claimed.attempt && ship_adopt(ship, attempt, err))
 		return -1;
 	/* a tick looks by itself: what it reads of the training it tells in any case */
 	if (request->op != SHIP_CLAIM && request->op != SHIP_TICK && ship_check_fence(ship, err))
 		return -1;
-	if (!ship->fenced && dispatch(ship, request, reply, err))
+	if (!ship->fenced && dispatch(ship, request, reply, err) && !ship->fenced)
 		return -1;
+	/* what failed behind the fence is no failure */
+	if (ship->fenced)
+		bl_err_clear(err);
 	reply->fenced = ship->fenced;
 	return 0;
 }

@@ -120,6 +120,9 @@ struct ship {
 	struct ship_streams *streams;
 };
 
+/* ship->store: every write through it needs a young look at the fence; BL_EBUSY: fenced. */
+BL_MUST int ship_open_store(struct ship *ship, struct bl_err *err);
+
 BL_MUST int ship_claim(struct ship *ship, const struct ship_request *request,
                        struct ship_reply *reply, struct bl_err *err);
 BL_MUST int ship_adopt(struct ship *ship, unsigned attempt, struct bl_err *err);
