@@ -113,21 +113,38 @@ static void wave(struct place *place, const char *run, int64_t *seq, int64_t *wa
 		bl_log_err(BL_LOG_DEBUG, &err);
 }
 
+/* A store across a network comes back: whoever follows waits. */
+static bool say_out_of_reach(struct bl_err *err, bool *said)
+{
+	if (err->code != BL_ERETRY && err->code != BL_ETIMEOUT)
+		return false;
+	if (!*said)
+		bl_log(BL_LOG_WARN, "%s; this is tried again until it works", err->text);
+	*said = true;
+	bl_err_clear(err);
+	return true;
+}
+
 static int follow(struct place *place, const char *run, enum bl_stream stream,
                   struct bl_cursor *cursor, struct printing *printing, struct bl_err *err)
 {
 	struct timespec pause = { POLL_MS / 1000, POLL_MS % 1000 * 1000000L };
 	int64_t seq = 0, waved_ms = 0;
+	bool said = false;
 
 	for (;;) {
 		struct bl_run_summary summary;
 		bool over;
 
-		if (bl_run_summarise(place->store, run, &summary, err))
-			return -1;
+		if (bl_run_summarise(place->store, run, &summary, err) ||
+		    bl_stream_read(place->store, run, stream, cursor, print_piece, printing, err)) {
+			if (!say_out_of_reach(err, &said))
+				return -1;
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		said = false;
 		over = summary.state == BL_RUN_ENDED || summary.state == BL_RUN_RESUMABLE;
-		if (bl_stream_read(place->store, run, stream, cursor, print_piece, printing, err))
-			return -1;
 		if (over) {
 			bl_log(BL_LOG_INFO, "run %s: %s", run, summary.word);
 			return 0;

@@ -78,15 +78,17 @@ static int wait_for_end(struct place *place, const struct bl_run *run, struct bl
 	struct bl_outcome outcome;
 
 	while (bl_outcome_read(place->store, run->id, &outcome, err)) {
-		bool settled;
+		bool settled = false;
 
-		if (err->code != BL_ENOENT)
+		if (err->code == BL_ENOENT) {
+			bl_err_clear(err);
+			if (!settle_dead(place, run, &settled, err) && settled)
+				continue;
+		}
+		/* a store across a network comes back */
+		if (err->code && err->code != BL_ERETRY && err->code != BL_ETIMEOUT)
 			return -1;
 		bl_err_clear(err);
-		if (settle_dead(place, run, &settled, err))
-			return -1;
-		if (settled)
-			continue;
 		if (bl_mono_ms() > until) {
 			bl_fail(err, BL_ETIMEOUT, "run %s has not ended in its grace and reserve",
 			        run->id);

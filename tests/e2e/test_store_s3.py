@@ -350,6 +350,22 @@ def test_out_of_reach_at_the_beginning(strict, door, processes):
     assert strict.bucket.keys() == {}
 
 
+def test_who_follows_the_log_waits_for_it(strict, door, processes):
+    """Neither who trains nor who reads along, each by the same way, gives up."""
+    training = strict.start("local", "--param", "hold_at=5")
+    processes.append(training)
+    strict.bucket.wait_for("attempts/001.started.json")
+    reader = strict.start("logs", "-f")
+    processes.append(reader)
+    assert "start at step 0" in reader.stdout.readline()
+    door.shut()
+    assert "tried again until it works" in reader.stderr.readline()
+    door.open()
+    strict.call("stop")
+    out, _ = reader.communicate(timeout=PATIENCE)
+    assert reader.returncode == 0 and training.wait(timeout=PATIENCE) == 5
+
+
 def test_a_second_ctrl_c_does_not_wait_for_it(strict, door, processes):
     process = strict.start("local", "--param", "hold_at=5", "--param", "ignore_term=true",
                            "--grace", "60s")
