@@ -82,10 +82,10 @@ void bl_aws_reply_done(struct bl_aws_reply *reply);
 
 /*
  * 0 for a 2xx. Else err says "s3 PutObject: HTTP 403 AccessDenied: MESSAGE (request ID abc, 1
- * attempt)" with its code by bl_aws_code() and a next step by bl_advise(); reply->code to branch on.
- * BL_ETIMEOUT: the call's deadline would pass before another attempt, or nothing moved for 60 s.
- * BL_EDENIED also for a redirect to what is not AWS. What `restart`, `read` or `write` said, in this
- * context. reply zeroed by the caller.
+ * attempt)" with its code by bl_aws_code() and a next step by bl_advise(); reply->code is what to
+ * branch on. BL_ETIMEOUT: the call's deadline would pass before another attempt, or nothing moved
+ * for 60 s. BL_EDENIED also for a redirect to what is not AWS. What `restart`, `read` or `write`
+ * said, in this context. reply zeroed by the caller.
  */
 BL_MUST int bl_aws_send(struct bl_aws *aws, struct bl_aws_request *request,
                         struct bl_aws_reply *reply, struct bl_err *err);
@@ -106,8 +106,8 @@ BL_MUST int bl_aws_step(struct bl_aws *aws, int timeout_ms, struct bl_err *err);
 size_t bl_aws_under_way(const struct bl_aws *aws);
 
 /*
- * The server's clock less ours when the reply came; 0 when they differ by less than 4 min, or it does
- * not say. For times in a reply that are to be compared with ours.
+ * The server's clock less ours when the reply came; 0 when they differ by less than 4 min, or it
+ * does not say. For times in a reply that are to be compared with ours.
  */
 int64_t bl_aws_offset_ms(const struct bl_aws_reply *reply);
 
