@@ -231,8 +231,9 @@ static int judge(struct sync *sync, struct bl_err *err)
 	else
 		bl_fail(err, BL_EDATA, "%ju refused and %ju failed, the rest is done",
 		        (uintmax_t)totals->refused, (uintmax_t)totals->failed);
-	return totals->failed ? bl_next(err, "run it again: what is done is not done twice")
-	                      : bl_next(err, "rename them at the source, or --exclude them");
+	if (!totals->failed)
+		return bl_next(err, "rename them at the source, or --exclude them");
+	return bl_next(err, "put it right and run it again: what is done is not done twice");
 }
 
 int bl_sync(const struct bl_sync_options *options, const struct bl_sync_watch *watch,

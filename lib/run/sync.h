@@ -65,8 +65,8 @@ struct bl_sync_watch {
 
 /*
  * totals is filled also on failure. Some names refused or failed, the rest done: BL_EDATA, or the
- * failures' own code where they agree (BL_EDENIED, BL_ERETRY, BL_ETIMEOUT). BL_EINPUT usage, BL_ENOSPC
- * disk full, BL_ECANCELLED stopped.
+ * failures' own code where they agree (BL_EDENIED, BL_ERETRY, BL_ETIMEOUT). BL_EINPUT usage,
+ * BL_ENOSPC disk full, BL_ECANCELLED stopped.
  */
 BL_MUST int bl_sync(const struct bl_sync_options *options, const struct bl_sync_watch *watch,
                     struct bl_sync_totals *totals, struct bl_err *err);

@@ -92,7 +92,7 @@ bool sync_is_marker(const char *name, uint64_t size)
 	return !len || (!size && name[len - 1] == '/');
 }
 
-/* Compares with the first len bytes of name: a whole path, or (no '/' in the glob) its last part. */
+/* Compares the first len bytes of name: all, or (no '/' in the glob) their last part. */
 static bool matches_at(const char *glob, bool by_part, const char *name, size_t len)
 {
 	char path[SYNC_KEY_MAX + 1];

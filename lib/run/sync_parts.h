@@ -120,8 +120,7 @@ struct sync_files {
 	int root, parent_fd; /* the last used directory, kept open */
 	char parent[SYNC_KEY_MAX + 1];
 };
-/* The directory of name (made when `makes`) and its last part. fd stays open until the next call. BL_EDATA: something
- * is in the way. */
+/* The directory of name and its last part. fd stays open until the next call. */
 enum sync_make { SYNC_MAKES, SYNC_LOOKS };
 BL_MUST int sync_files_parent(struct sync_files *files, const char *name, enum sync_make make,
                               int *fd, const char **last, struct bl_err *err);

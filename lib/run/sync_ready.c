@@ -32,7 +32,7 @@ static bool is_due(const struct sync *sync)
 	       bl_mono_ms() - sync->ready_since_ms >= SYNC_READY_MS;
 }
 
-/* Everything written or renamed so far outlives a power cut: what waited for that may be claimed. */
+/* All written or renamed so far outlives a power cut: what waited for that may be claimed. */
 static int sync_disk(struct sync *sync, struct bl_err *err)
 {
 	if (bl_fs_sync_all(sync->dst.root, err))

@@ -22,25 +22,40 @@ static enum bl_code class_of(enum bl_code code)
 	return code == BL_EDENIED || code == BL_ERETRY || code == BL_ETIMEOUT ? code : BL_EDATA;
 }
 
+/* What makes going on useless; the last word is then its own. */
+static bool is_fatal(struct sync *sync, const char *name, struct bl_err *err)
+{
+	bool lost = err->code == BL_ERETRY || err->code == BL_ETIMEOUT;
+
+	sync->lost_in_row = lost ? sync->lost_in_row + 1 : 0;
+	if (err->code == BL_ENOSPC) {
+		bl_wrap(err, "%s", name);
+		bl_next(err, "make room and run it again: it goes on where it was");
+		return true;
+	}
+	if (sync->lost_in_row >= LOST_MAX) {
+		bl_wrap(err, "%d names failed in a row, the last %s", LOST_MAX, name);
+		bl_next(err, "run it again when S3 can be reached: it goes on where it was");
+		return true;
+	}
+	return err->code == BL_ENOMEM || err->code == BL_EBUG;
+}
+
 void sync_failed(struct sync *sync, const char *name, struct bl_err *err)
 {
 	enum bl_code class = class_of(err->code);
+	BL_AUTO(bl_buf) why = BL_BUF(sizeof(err->text) + sizeof(err->next) + 8);
 
 	sync->totals->failed++;
-	sync_say(sync, "failed", name, 0, err->text);
 	sync->failure = !sync->failure || sync->failure == class ? class : BL_EDATA;
-	if (err->code == BL_ENOSPC) {
-		bl_next(err, "make room and run it again: it goes on where it was");
+	if (is_fatal(sync, name, err)) {
 		sync_make_fatal(sync, err);
+		bl_err_clear(err);
+		return;
 	}
-	if (err->code == BL_ENOMEM || err->code == BL_EBUG)
-		sync_make_fatal(sync, err);
-	if (class != BL_ERETRY && class != BL_ETIMEOUT)
-		sync->lost_in_row = 0;
-	else if (++sync->lost_in_row >= LOST_MAX) {
-		bl_wrap(err, "%d in a row", LOST_MAX);
-		bl_next(err, "run it again when S3 can be reached: it goes on where it was");
-		sync_make_fatal(sync, err);
-	}
+	bl_buf_adds(&why, err->text);
+	if (err->next[0])
+		bl_buf_addf(&why, "; %s", err->next);
+	sync_say(sync, "failed", name, 0, why.failed ? err->text : bl_buf_text(&why));
 	bl_err_clear(err);
 }
