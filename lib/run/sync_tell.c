@@ -34,7 +34,8 @@ static bool is_fatal(struct sync *sync, const char *name, struct bl_err *err)
 		return true;
 	}
 	if (sync->lost_in_row >= LOST_MAX) {
-		bl_wrap(err, "%d names failed in a row, the last %s", LOST_MAX, name);
+		bl_wrap(err, "%d in a row, the last %s", LOST_MAX, name);
+		err->next[0] = '\0'; /* what to do about one alone */
 		bl_next(err, "run it again when S3 can be reached: it goes on where it was");
 		return true;
 	}
@@ -48,7 +49,7 @@ void sync_failed(struct sync *sync, const char *name, struct bl_err *err)
 
 	sync->totals->failed++;
 	sync->failure = !sync->failure || sync->failure == class ? class : BL_EDATA;
-	if (is_fatal(sync, name, err)) {
+	if (is_fatal(sync, name, err) && (!sync->fatal.code || err->code == BL_ENOSPC)) {
 		sync_make_fatal(sync, err);
 		bl_err_clear(err);
 		return;
