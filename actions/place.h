@@ -15,7 +15,7 @@ struct place {
 };
 void place_done(struct place *place);
 
-/* URIs and absolute paths as they are, relative to the current directory; NULL: root/.branchline/store. */
+/* URIs as they are, paths made absolute; NULL: root/.branchline/store. */
 BL_MUST int place_store_uri(const char *named, const char *root, char *out, size_t size,
                             struct bl_err *err);
 

@@ -92,7 +92,7 @@ struct ship_reply {
 			struct bl_outcome outcome;
 		} end;
 		struct {
-			bool read; /* else nothing is known, as before the store was reached first */
+			bool read; /* else nothing is known: the store was not reached yet */
 			struct bl_latest latest;
 			uint64_t log_bytes;   /* captured so far */
 			char stop_reason[32]; /* "" nobody wants a stop */

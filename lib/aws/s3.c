@@ -10,7 +10,7 @@
 
 #define OWNER_DIGITS 12
 
-/* S3 User Guide, "General purpose bucket naming rules": what could be misread in a URL is refused. */
+/* S3 User Guide, "General purpose bucket naming rules": what a URL could misread. */
 static const char *bad_bucket(const char *name, size_t len)
 {
 	static const char inner[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";

@@ -6,15 +6,15 @@
 
 /*
  * One bucket. Keys: UTF-8, 1..1024 bytes. Every upload carries a checksum that S3 verifies and
- * whose reply we compare; every whole download is compared with the stored one. Over TLS the payload is
- * unsigned, over plain http signed.
+ * whose reply we compare; every whole download is compared with the stored one. Over TLS the
+ * payload is unsigned, over plain http signed.
  */
 enum bl_s3_sum { BL_S3_CRC64, BL_S3_SHA256 };
 
 struct bl_s3_options {
 	const char *bucket;
-	const char *
-		owner; /* x-amz-expected-bucket-owner, 12 digits; NULL: BRANCHLINE_BUCKET_OWNER, else none */
+	/* x-amz-expected-bucket-owner, 12 digits; NULL: BRANCHLINE_BUCKET_OWNER, else none */
+	const char *owner;
 	enum bl_s3_sum sum;
 };
 
@@ -48,13 +48,13 @@ struct bl_s3_object {
 /* Writes one small object. BL_EDENIED, BL_ERETRY. etag may be NULL. */
 BL_MUST int bl_s3_put(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                       const void *bytes, size_t len, char etag[BL_ETAG_SIZE], struct bl_err *err);
-/* The same unless its key exists: BL_EEXIST (412; perhaps our own write, whose reply was lost: read,
- * compare the nonce). 409 is repeated, then BL_ERETRY. */
+/* The same unless its key exists: BL_EEXIST (412; perhaps our own write, whose reply was lost:
+ * read, compare the nonce). 409 is repeated, then BL_ERETRY. */
 BL_MUST int bl_s3_create(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                          const void *bytes, size_t len, char etag[BL_ETAG_SIZE],
                          struct bl_err *err);
-/* Appends up to len bytes from offset; fewer at the end, none past it. BL_ENOENT; BL_EDENIED with the restore
- * command for a storage class that cannot be read. */
+/* Appends up to len bytes from offset; fewer at the end, none past it. BL_ENOENT; BL_EDENIED with
+ * the restore command for a storage class that cannot be read. */
 BL_MUST int bl_s3_get(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                       uint64_t offset, size_t len, struct bl_buf *buf, uint64_t *total,
                       struct bl_err *err);
@@ -81,13 +81,15 @@ struct bl_s3_listed {
 	struct bl_s3_object object;
 };
 typedef int bl_s3_list_fn(void *arg, const struct bl_s3_listed *item, struct bl_err *err);
-/* In byte order; every page, or an error: never less in silence. fn's non-zero return ends it and is returned. */
+/* In byte order; every page, or an error: never less in silence. fn's non-zero return ends it and
+ * is returned. fn may call S3. */
 BL_MUST int bl_s3_list(struct bl_s3 *s3, const struct bl_call *call, const char *prefix,
                        const char *start_after, char delimiter, bl_s3_list_fn *fn, void *arg,
                        struct bl_err *err);
 /*
- * One page at a time, for a list that overlaps with transfers. Zero-initialise; `prefix` stays valid. The items of
- * a page go to fn when it has come; then done(arg, last, err). One page under way per struct.
+ * One page at a time, for a list that overlaps with transfers. Zero-initialise; `prefix` stays
+ * valid. The items of a page go to fn when it has come; then done(arg, last, err). One page under
+ * way per struct.
  */
 struct bl_s3_pages {
 	const char *prefix, *start_after;

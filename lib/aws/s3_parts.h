@@ -62,7 +62,7 @@ int bl_s3_failed(const struct bl_s3 *s3, const char *what, const char *key,
 BL_MUST int bl_s3_abort(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                         const char *upload_id, struct bl_err *err);
 
-/* Wall time of "Wed, 25 Nov 2026 01:29:00 GMT" or "2026-11-25T01:29:00.000Z"; 0 when it is neither. */
+/* Wall time of "Wed, 25 Nov 2026 01:29:00 GMT" or "2026-11-25T01:29:00.000Z"; 0: neither. */
 int64_t bl_s3_time(const char *text);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-/* S3 API, "Conditional writes": another write to the key was under way; the upload is to be repeated. */
+/* S3 API, "Conditional writes": another write to the key was under way; upload again. */
 #define CONFLICT_TRIES 6
 #define CONFLICT_FIRST_MS 50
 

@@ -37,8 +37,8 @@ void bl_upload_failed(struct bl_upload *upload, const struct bl_err *err)
 }
 
 /*
- * An orphan costs space only, and the next prune finds it. Where the store is out of reach it stays:
- * each try would wait long, and a manifest whose reply was lost may name it.
+ * An orphan costs space only, and the next prune finds it. Where the store is out of reach it
+ * stays: each try would wait long, and a manifest whose reply was lost may name it.
  */
 static void delete_quietly(const struct bl_upload *upload, const char *key)
 {

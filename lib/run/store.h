@@ -75,9 +75,9 @@ BL_MUST int bl_store_get(struct bl_store *store, const struct bl_call *call, con
                          struct bl_buf *buf, struct bl_err *err);
 
 /*
- * Small objects, many at once where the store can. fn is told of each that came whole, and of each that
- * is not there (bytes NULL), in any order; not of those that failed or have over each_max bytes: who
- * needs them asks by itself. fn must not call the store.
+ * Small objects, many at once where the store can. fn is told of each that came whole, and of each
+ * that is not there (bytes NULL), in any order; not of those that failed or have over each_max
+ * bytes: who needs them asks by itself. fn must not call the store.
  */
 typedef int bl_many_fn(void *arg, size_t i, const char *bytes, size_t len, struct bl_err *err);
 BL_MUST int bl_store_get_many(struct bl_store *store, const struct bl_call *call,
@@ -114,8 +114,8 @@ BL_MUST int bl_store_delete_many(struct bl_store *store, const struct bl_call *c
                                  const char *const *keys, size_t n, struct bl_err *err);
 
 /*
- * The seam: one table per kind of store. Arguments are checked before. get_many and delete_many may be
- * NULL: then one by one.
+ * The seam: one table per kind of store. Arguments are checked before. get_many and delete_many
+ * may be NULL: then one by one.
  */
 struct bl_store_ops {
 	void (*close)(void *self);

@@ -11,7 +11,7 @@
 bool peer_start(void);
 void peer_stop(void);
 
-/* "POST" "/script" "{...}": see tests/fakes/aws/README.md. Fails the test unless the reply is 200. */
+/* "POST" "/script" "{...}": see tests/fakes/aws/README.md. Not 200: the test fails. */
 void peer_control(const char *method, const char *path, const char *body);
 /* The same; what came back is appended. */
 void peer_ask(const char *path, struct bl_buf *reply);

@@ -55,98 +55,6 @@ static void assert_bytes(struct bl_s3 *s3, const char *key, const char *want)
 	assert_int_equal(total, strlen(want));
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
-
-static void uris_are_bucket_and_key(void **state)
-{
-	static const struct {
-		const char *uri, *bucket, *key;
-	} good[] = {
-		{ "s3://abc", "abc", "" },
-		{ "s3://abc/", "abc", "" },
-		{ "s3://a.b-c9/k", "a.b-c9", "k" },
-		{ "s3://abc//k", "abc", "/k" },
-		{ "s3://abc/a/../b c", "abc", "a/../b c" },
-	};
-	static const char *const bad[] = { "",           "s3:/abc",    "S3://abc", "s3://ab",
-		                           "s3://Abc",   "s3://a_c",   "s3://-ab", "s3://ab.",
-		                           "s3://a..bc", "s3://a bc/k" };
-	char bucket[64], key[1025], longest[5 + 4 + 1025 + 1];
-	struct bl_err err = { 0 };
-
-	(void)state;
-	for (size_t i = 0; i < BL_COUNT(good); i++) {
-		must(bl_s3_uri(good[i].uri, bucket, key, &err), &err);
-		assert_string_equal(bucket, good[i].bucket);
-		assert_string_equal(key, good[i].key);
-	}
-	for (size_t i = 0; i < BL_COUNT(bad); i++) {
-		bl_err_clear(&err);
-		assert_int_equal(bl_s3_uri(bad[i], bucket, key, &err), -1);
-		assert_int_equal(err.code, BL_EINPUT);
-	}
-	snprintf(longest, sizeof(longest), "s3://abc/%01025d", 7);
-	bl_err_clear(&err);
-	assert_int_equal(bl_s3_uri(longest, bucket, key, &err), -1);
-	longest[strlen(longest) - 1] = '\0';
-	bl_err_clear(&err);
-	must(bl_s3_uri(longest, bucket, key, &err), &err);
-}
-
-static void assert_address(const char *bucket, const char *endpoint, const char *prefix,
-                           const char *path)
-{
-	struct bl_s3_options options = { .bucket = bucket };
-	BL_AUTO(bl_aws_request) request = BL_AWS_REQUEST;
-	BL_AWS aws = NULL;
-	BL_S3 s3 = NULL;
-	struct bl_err err = { 0 };
-
-	if (endpoint)
-		setenv("AWS_ENDPOINT_URL", endpoint, 1);
-	else
-		unsetenv("AWS_ENDPOINT_URL");
-	must(bl_aws_open(&(struct bl_aws_options){ 0 }, &aws, &err), &err);
-	must(bl_s3_open(aws, &options, &s3, &err), &err);
-	assert_string_equal(bl_s3_bucket(s3), bucket);
-	assert_ptr_equal(bl_s3_aws(s3), aws);
-	must(bl_s3_object_request(s3, "GET", "GetObject", "a b/\xc3\xa9+", NULL, &request, &err),
-	     &err);
-	assert_string_equal(bl_buf_text(&request.path), path);
-	if (prefix)
-		assert_string_equal(request.host_prefix, prefix);
-	else
-		assert_null(request.host_prefix);
-}
-
-static void buckets_are_hosts_where_they_can_be(void **state)
-{
-	char endpoint[128];
-
-	(void)state;
-	snprintf(endpoint, sizeof(endpoint), "%s", getenv("AWS_ENDPOINT_URL"));
-	assert_address("bucket", NULL, "bucket.", "/a%20b/%C3%A9%2B");
-	assert_address("a.bucket", NULL, NULL, "/a.bucket/a%20b/%C3%A9%2B");
-	assert_address("bucket", endpoint, NULL, "/bucket/a%20b/%C3%A9%2B");
-}
-
-static void an_owner_is_an_account(void **state)
-{
-	struct bl_s3_options options = { .bucket = "bucket", .owner = "12345678901" };
-	struct bl_err err = { 0 };
-	struct bl_s3 *s3 = NULL;
-
-	(void)state;
-	assert_int_equal(bl_s3_open(client.aws, &options, &s3, &err), -1);
-	assert_int_equal(err.code, BL_EINPUT);
-	bl_err_clear(&err);
-	options.owner = "999999999999";
-	must(bl_s3_open(client.aws, &options, &s3, &err), &err);
-	assert_int_equal(bl_s3_reach(s3, NULL, &err), -1);
-	assert_int_equal(err.code, BL_EDENIED); /* the bucket is another account's */
-	bl_s3_close(s3);
-}
-
 /* --- objects ---------------------------------------------------------------------------------- */
 
 static void every_key_is_a_key(void **state)
@@ -330,10 +238,52 @@ static void an_archived_object_says_how_to_bring_it_back(void **state)
 	assert_non_null(strstr(err.next, "aws s3api restore-object --bucket bucket --key 'old'"));
 }
 
+/* --- many ------------------------------------------------------------------------------------- */
+
+struct seen {
+	unsigned found, absent;
+};
+
+static int note_one(void *arg, size_t i, const char *bytes, size_t len, struct bl_err *err)
+{
+	struct seen *seen = arg;
+
+	(void)i;
+	(void)err;
+	seen->found += bytes && len == 4 && !memcmp(bytes, "text", 4);
+	seen->absent += !bytes;
+	return 0;
+}
+
+/* What fails is left out, and what was asked for again came in the end. */
+static void many_come_but_for_those_that_fail(void **state)
+{
+	const char *keys[] = { "a", "bad", "none", "slow", "denied" };
+	struct bl_call past = { .deadline_mono_ms = 1 };
+	struct bl_err err = { 0 };
+	struct seen seen = { 0 };
+
+	put(*state, "a", "text");
+	put(*state, "bad", "text");
+	put(*state, "slow", "text");
+	put(*state, "denied", "text");
+	peer_control("POST", "/corrupt", "{\"bucket\":\"bucket\",\"key\":\"bad\",\"bit\":3}");
+	script("{\"operation\":\"GetObject\",\"key\":\"slow\",\"error\":\"SlowDown\"}");
+	script("{\"operation\":\"GetObject\",\"key\":\"denied\",\"error\":\"AccessDenied\"}");
+	must(bl_s3_get_many(*state, NULL, keys, BL_COUNT(keys), 100, note_one, &seen, &err), &err);
+	assert_int_equal(seen.found, 2);
+	assert_int_equal(seen.absent, 1);
+	assert_int_equal(bl_s3_get_many(*state, &past, keys, 1, 100, note_one, &seen, &err), -1);
+	assert_int_equal(err.code, BL_ETIMEOUT);
+	assert_int_equal(bl_aws_under_way(client.aws), 0);
+}
+
 /* --- allocations ------------------------------------------------------------------------------ */
 
 static int story(struct bl_err *err)
 {
+	const char *keys[] = { "k", "none" };
+	struct seen seen = { 0 };
 	struct bl_s3_options options = { .bucket = "bucket", .owner = "111122223333" };
 	BL_AUTO(bl_buf) buf = BL_BUF(100000);
 	struct bl_s3_object object;
@@ -346,6 +296,7 @@ static int story(struct bl_err *err)
 	    bl_s3_open(aws, &options, &s3, err) || bl_s3_reach(s3, NULL, err) ||
 	    bl_s3_put(s3, NULL, "k", "text", 4, etag, err) ||
 	    bl_s3_get(s3, NULL, "k", 0, 100000, &buf, &total, err) ||
+	    bl_s3_get_many(s3, NULL, keys, 2, 1000, note_one, &seen, err) ||
 	    bl_s3_head(s3, NULL, "k", &object, err) || bl_s3_delete(s3, NULL, "k", err) ||
 	    bl_s3_create(s3, NULL, "k", "text", 4, etag, err))
 		return err->code ? bl_recode(err, BL_ENOMEM) : -1; /* curl may send half a URL */
@@ -366,9 +317,6 @@ static void each_allocation_of_the_operations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(uris_are_bucket_and_key),
-		ON_PEER(buckets_are_hosts_where_they_can_be),
-		ON_PEER(an_owner_is_an_account),
 		ON_PEER(every_key_is_a_key),
 		ON_PEER(a_head_knows_the_object),
 		ON_PEER(a_sha256_where_it_is_asked_for),
@@ -378,6 +326,7 @@ int main(void)
 		ON_PEER(a_range_that_is_short_is_no_answer),
 		ON_PEER(more_than_asked_for_is_cut),
 		ON_PEER(an_archived_object_says_how_to_bring_it_back),
+		ON_PEER(many_come_but_for_those_that_fail),
 		ON_PEER(each_allocation_of_the_operations),
 	};
 	int failed;
