@@ -196,12 +196,22 @@ static int fetch(struct bl_creds *creds, struct bl_err *err)
 	return 0;
 }
 
+/* They ran out, and their source gives none: whether they serve on all the same. */
+static bool outlives(struct bl_creds *creds)
+{
+	if (!creds->have || creds->stale || !creds->source->outlives)
+		return false;
+	creds_outlive(&creds->now);
+	creds->life_ms = creds->now.expires_wall_ms - bl_wall_ms();
+	return true;
+}
+
 int bl_creds_get(struct bl_creds *creds, const struct bl_credentials **out, struct bl_err *err)
 {
 	enum creds_due due = creds_due(creds, bl_wall_ms(), bl_mono_ms());
 
 	if (due != CREDS_KEEP && fetch(creds, err)) {
-		if (due == CREDS_MUST)
+		if (due == CREDS_MUST && !outlives(creds))
 			return bl_wrap(err, "AWS credentials");
 		note_failure(creds, err);
 	}

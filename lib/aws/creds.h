@@ -44,11 +44,12 @@ BL_MUST int bl_creds_open(const struct bl_creds_options *options, struct bl_cred
 void bl_creds_close(struct bl_creds *creds); /* wipes; takes NULL */
 
 /*
- * What to sign with now; valid until the next call. Fetched at first and again before they expire:
- * from 15 min before (a failure then is kept quiet, the old ones serve, and the next try waits a
- * minute), and at the latest 10 min before; both shorter for short sessions. One source that gave
- * credentials is kept. BL_EDENIED: no source has any (all that were tried are named), or STS
- * refused (claims shown beside what the trust policy must say).
+ * What to sign with now; valid until the next call. Fetched at first and again before they expire,
+ * from 15 min before. A failure then is kept quiet and the old ones serve to their end: the next try waits
+ * a minute, in the last 10 min 10 s; all shorter for short sessions. One source that gave
+ * credentials is kept; an instance's own serve past their end while it gives no others. BL_EDENIED: no
+ * source has any (all that were tried are named), or STS refused (claims shown beside what the trust
+ * policy must say).
  */
 BL_MUST int bl_creds_get(struct bl_creds *creds, const struct bl_credentials **out,
                          struct bl_err *err);

@@ -129,16 +129,16 @@ static int fetch_config(struct bl_creds *creds, struct bl_credentials *out, stru
 /* --- The chain -------------------------------------------------------------------------------- */
 
 const struct creds_source creds_sources[] = {
-	{ "GitHub OIDC", names_github, creds_fetch_github },
-	{ "environment", names_environment, creds_fetch_environment },
-	{ "profile's role", names_role, fetch_role },
-	{ "web identity file", names_web, fetch_web },
-	{ "SSO", names_sso, fetch_sso },
-	{ "shared credentials file", names_shared, fetch_shared },
-	{ "credential_process", names_process, fetch_process },
-	{ "config file", names_config, fetch_config },
-	{ "container", names_container, creds_fetch_container },
-	{ "EC2 metadata", names_imds, creds_fetch_imds },
+	{ "GitHub OIDC", names_github, creds_fetch_github, false },
+	{ "environment", names_environment, creds_fetch_environment, false },
+	{ "profile's role", names_role, fetch_role, false },
+	{ "web identity file", names_web, fetch_web, false },
+	{ "SSO", names_sso, fetch_sso, false },
+	{ "shared credentials file", names_shared, fetch_shared, false },
+	{ "credential_process", names_process, fetch_process, false },
+	{ "config file", names_config, fetch_config, false },
+	{ "container", names_container, creds_fetch_container, false },
+	{ "EC2 metadata", names_imds, creds_fetch_imds, true },
 };
 const size_t creds_sources_n = BL_COUNT(creds_sources);
 

@@ -145,20 +145,21 @@ static int read_keys(const struct bl_buf *body, struct bl_credentials *out, stru
 }
 
 /*
- * "Static stability": the service may go on giving keys that have run out while it cannot reach
- * its own; AWS takes them, so they serve, and it is asked again after some minutes.
+ * The service may go on giving keys that have run out, or not answer at all, while it cannot reach
+ * its own; AWS takes such keys, so they serve, and it is asked again after 11 to 19 min (a quarter
+ * of what is added is the time before the end).
  */
-static void outlive(struct bl_credentials *got)
+void creds_outlive(struct bl_credentials *creds)
 {
 	struct bl_err ignored = { 0 };
-	uint32_t number = 0;
 	int64_t now = bl_wall_ms();
+	uint32_t number = 0;
 
-	if (!got->expires_wall_ms || got->expires_wall_ms > now)
+	if (!creds->expires_wall_ms || creds->expires_wall_ms > now)
 		return;
 	if (bl_random(&number, sizeof(number), &ignored))
 		number = 0;
-	got->expires_wall_ms = now + 12 * MINUTE_MS + number % (8 * (uint32_t)MINUTE_MS);
+	creds->expires_wall_ms = now + 15 * MINUTE_MS + number % (10 * (uint32_t)MINUTE_MS);
 }
 
 int creds_fetch_imds(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err)
@@ -170,7 +171,7 @@ int creds_fetch_imds(struct bl_creds *creds, struct bl_credentials *out, struct 
 	if (creds_http(creds, &http, err) || read_role(creds, http, path, err) ||
 	    get(creds, http, path, &fetched, err) || read_keys(&fetched.http.body, out, err))
 		return -1;
-	outlive(out);
+	creds_outlive(out);
 	creds_label(out, "EC2 instance's role");
 	return 0;
 }

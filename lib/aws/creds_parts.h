@@ -13,6 +13,8 @@ struct creds_source {
 	/* Whether something points there; what then fails is a failure, not the next one's turn. */
 	bool (*named)(const struct bl_creds *creds);
 	int (*fetch)(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err);
+	/* Its keys serve past their end while it cannot give others: AWS's "static stability". */
+	bool outlives;
 };
 
 struct creds_imds {
@@ -67,6 +69,8 @@ int creds_fetch_environment(struct bl_creds *creds, struct bl_credentials *out, 
 int creds_fetch_github(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err);
 int creds_fetch_container(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err);
 int creds_fetch_imds(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err);
+/* Keys that have run out get some minutes more. */
+void creds_outlive(struct bl_credentials *creds);
 
 /* Assumes a role with the token in a file, which is read anew each time. */
 struct creds_web {
