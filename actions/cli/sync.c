@@ -159,7 +159,7 @@ static int sync_them(const struct bl_args *args, const struct options *opt, stru
 	catch_signals();
 	sync_show_init(&show, opt->dry_run && !opt->json, opt->dry_run);
 	rc = bl_sync(&options, &watch, &totals, err);
-	sync_show_end(&show, &totals);
+	sync_show_end(&show, &totals, rc != 0);
 	if (opt->json && print_json(&totals, opt, bl_mono_ms() - since_ms, rc ? &unsaid : err))
 		return -1;
 	return rc;

@@ -14,6 +14,7 @@
 #define NAMED_MAX 20
 #define REDRAW_MS 200
 #define SAY_MS 60000
+#define RATED_MS 100 /* in less a rate means nothing */
 #define RATE_MS 1000
 #define BAR_CELLS 24
 #define ETA_MAX_S 1e9
@@ -38,12 +39,10 @@ static void hide_bar(struct sync_show *show)
 	show->bar_shown = false;
 }
 
-static void print_name(const struct sync_show *show, const char *act, const char *name,
-                       uint64_t size)
+static void print_name(const char *act, const char *name, uint64_t size)
 {
 	BL_AUTO(bl_buf) line = BL_BUF(16384);
 
-	(void)show;
 	bl_buf_addf(&line, "%-8s  ", act);
 	if (strcmp(act, "delete") != 0) {
 		size_t before = line.len;
@@ -65,9 +64,10 @@ void sync_show_said(void *arg, const char *act, const char *name, uint64_t size,
 	BL_AUTO(bl_buf) text = BL_BUF(16384);
 
 	if (!why) {
+		if (!show->prints)
+			return;
 		hide_bar(show);
-		if (show->prints)
-			print_name(show, act, name, size);
+		print_name(act, name, size);
 		return;
 	}
 	if (show->named >= NAMED_MAX) {
@@ -122,7 +122,7 @@ static void add_pace(const struct sync_show *show, const struct bl_sync_totals *
 	if (!so_far->all_listed || done >= so_far->known_bytes)
 		return;
 	left_s = (double)(so_far->known_bytes - done) / show->rate;
-	if (left_s > ETA_MAX_S)
+	if (left_s < 1 || left_s > ETA_MAX_S)
 		return;
 	bl_buf_adds(out, "  ETA ");
 	bl_str_add_duration(out, (int64_t)(left_s * 1000));
@@ -165,6 +165,8 @@ void sync_show_bar(const struct sync_show *show, const struct bl_sync_totals *so
 	bl_buf_addf(out, "%s%-8s%s", show->colour ? "\033[1m" : "",
 	            share < 0 && !so_far->known ? "listing" : "syncing",
 	            show->colour ? "\033[0m" : "");
+	if (share > 0.99 && so_far->moved < so_far->known)
+		share = 0.99;
 	share = share > 1 ? 1 : share;
 	add_bar_text(show, so_far, &text);
 	if (share >= 0 && used + BAR_CELLS + 7 + (int)text.len < show->width) {
@@ -229,7 +231,7 @@ void sync_show_sum(const struct sync_show *show, const struct bl_sync_totals *to
 	if (!show->dry_run) {
 		bl_buf_adds(out, " in ");
 		bl_str_add_duration(out, ms);
-		if (totals->moved_bytes && ms > 0) {
+		if (totals->moved_bytes && ms >= RATED_MS) {
 			bl_buf_adds(out, " (");
 			bl_str_add_bytes(
 				out, (uint64_t)((double)totals->moved_bytes * 1000 / (double)ms));
@@ -244,7 +246,7 @@ void sync_show_sum(const struct sync_show *show, const struct bl_sync_totals *to
 	add_count(out, totals->failed, "failed");
 }
 
-void sync_show_end(struct sync_show *show, const struct bl_sync_totals *totals)
+void sync_show_end(struct sync_show *show, const struct bl_sync_totals *totals, bool failed)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(1024);
 
@@ -252,7 +254,7 @@ void sync_show_end(struct sync_show *show, const struct bl_sync_totals *totals)
 	fflush(stdout);
 	if (show->unnamed)
 		bl_log(BL_LOG_WARN, "and %" PRIu64 " more", show->unnamed);
-	if (!totals->listed_src && !totals->listed_dst && !totals->all_listed)
+	if (failed && !totals->listed_src && !totals->listed_dst)
 		return; /* it did not come to that */
 	sync_show_sum(show, totals, bl_mono_ms() - show->since_ms, &text);
 	bl_log(BL_LOG_INFO, "%s", bl_buf_text(&text));

@@ -25,7 +25,7 @@ struct sync_show {
 void sync_show_init(struct sync_show *show, bool prints, bool dry_run);
 void sync_show_said(void *arg, const char *act, const char *name, uint64_t size, const char *why);
 void sync_show_progress(void *arg, const struct bl_sync_totals *so_far);
-void sync_show_end(struct sync_show *show, const struct bl_sync_totals *totals);
+void sync_show_end(struct sync_show *show, const struct bl_sync_totals *totals, bool failed);
 
 /* Pure: the bar's text for a terminal of show->width columns, and the last line. */
 void sync_show_bar(const struct sync_show *show, const struct bl_sync_totals *so_far,

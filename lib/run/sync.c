@@ -32,7 +32,7 @@ static int open_s3(struct sync *sync, struct sync_place *place, struct bl_transf
 
 	if (bl_s3_open(sync->aws, &options, &place->s3, err) ||
 	    bl_transfers_open(place->s3, &moves, transfers, err))
-		return -1;
+		return bl_wrap(err, "%s", place->word);
 	sync_pages_open(&place->pages, place->s3, place->prefix);
 	return 0;
 }
@@ -81,10 +81,10 @@ static int open_sides(struct sync *sync, struct bl_err *err)
 		return -1;
 	if (sync->src.bucket[0] ? open_s3(sync, &sync->src, &sync->get, err)
 	                        : open_dir(sync, &sync->src, err))
-		return bl_wrap(err, "%s", sync->src.word);
+		return -1;
 	if (sync->dst.bucket[0] ? open_s3(sync, &sync->dst, &sync->put, err)
 	                        : open_dir(sync, &sync->dst, err))
-		return bl_wrap(err, "%s", sync->dst.word);
+		return -1;
 	sync->files.root = sync->dst.root;
 	return 0;
 }

@@ -73,8 +73,8 @@ static int next(struct sync_place *place, enum sync_got *got, struct bl_err *err
 int sync_place_peek(struct sync_place *place, enum sync_got *got, struct bl_err *err)
 {
 	if (!place->has_item && !place->ended) {
-		if (next(place, got, err))
-			return bl_wrap(err, "list %s", place->word);
+		if (next(place, got, err)) /* a failed list names its bucket and prefix */
+			return place->s3 ? -1 : bl_wrap(err, "list %s", place->word);
 		place->has_item = *got == SYNC_ITEM;
 		place->ended = *got == SYNC_END;
 		return 0;
