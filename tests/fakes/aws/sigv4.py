@@ -143,7 +143,7 @@ def check_time(request, claim, now):
             raise Problem(403, "AccessDenied", "Request has expired", ServerTime=iso(now))
 
 
-def check_credential(world, claim):
+def check_credential(world, claim, request):
     credential = world.credentials.get(claim.access_key)
     if credential is None:
         raise Problem(403, "InvalidAccessKeyId",
@@ -152,6 +152,7 @@ def check_credential(world, claim):
     if (credential.token or None) != (claim.token or None):
         raise Problem(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
     if credential.is_expired(world.now()):
+        world.refused.add(request.header("amz-sdk-invocation-id"))
         raise Problem(400, "ExpiredToken", "The provided token has expired.")
     return credential
 
@@ -187,7 +188,7 @@ def verify(world, request, service):
     if claim.service != service:
         raise Problem(400, "AuthorizationHeaderMalformed", "The authorization header is malformed; "
                       f"the service '{claim.service}' is wrong; expecting '{service}'")
-    credential = check_credential(world, claim)
+    credential = check_credential(world, claim, request)
     check_time(request, claim, world.now())
     check_headers(request, claim)
     text = canonical(request, claim, payload_hash_of(request, claim, world, is_s3), is_s3)
@@ -202,6 +203,7 @@ def verify(world, request, service):
                       "match the signature you provided. Check your key and signing method.",
                       AWSAccessKeyId=claim.access_key, StringToSign=string,
                       SignatureProvided=claim.signature, CanonicalRequest=text)
+    world.used(credential, request)
     request.entry["access_key"] = claim.access_key
     request.entry["region"] = claim.region
     request.entry["presigned"] = claim.presigned

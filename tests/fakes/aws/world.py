@@ -16,6 +16,7 @@ OPTIONS = {
     "max_keys": 1000,
     "forget_uploads": False,     # a repeated CompleteMultipartUpload: NoSuchUpload instead of 200
     "session_seconds": None,     # life of issued credentials, whatever was asked
+    "session_requests": None,    # their life in requests, once all that were refused came again
     "enforce_policy": True,      # session policies hold for S3
 }
 
@@ -26,6 +27,7 @@ class Credential:
         self.key_id, self.secret, self.token = key_id, secret, token
         self.arn = arn or f"arn:aws:iam::{ACCOUNT}:user/peer"
         self.user_id, self.expires, self.policy = user_id or key_id, expires, policy
+        self.used = 0
 
     def is_expired(self, now):
         return self.expires is not None and now >= self.expires
@@ -44,6 +46,7 @@ class World:
         with self.lock:
             self.offset, self.log, self.options = 0.0, [], dict(OPTIONS)
             self.credentials = {KEY_ID: Credential(KEY_ID, SECRET)}
+            self.refused = set()  # calls that met the end of a session and are to come again
             for service in self.services.values():
                 service.reset()
 
@@ -69,6 +72,15 @@ class World:
         """The session that signed this request is over, as of now."""
         claim = sigv4.Claim(request)
         self.credentials[claim.access_key].expires = self.now()
+
+    def used(self, credential, request):
+        """A session was good for one more request."""
+        call, limit = request.header("amz-sdk-invocation-id"), self.options["session_requests"]
+        with self.lock:
+            credential.used += 1
+            self.refused.discard(call)
+            if credential.token and limit and credential.used >= limit and not self.refused:
+                credential.expires = self.now()
 
     def record(self, request, connection):
         entry = request.entry
