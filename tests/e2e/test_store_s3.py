@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from cloud import BUCKET, boto, moto, peer, peer_process  # noqa: F401
+from cloud import BUCKET, boto, minio, moto, peer, peer_process  # noqa: F401
 from conftest import PATIENCE, until, wait_gone
 from door import Door
 from project import Project, check_nothing_lives, check_store
@@ -78,10 +78,10 @@ class S3Project(Project):
         return self.path / ".branchline/work" / run / str(attempt) / "output/branchline/log"
 
 
-@pytest.fixture(params=["peer", "moto"])
+@pytest.fixture(params=["peer", "moto", "minio"])
 def bucket(request):
     server = request.getfixturevalue(request.param)
-    name = server.fresh_bucket() if request.param == "moto" else BUCKET
+    name = BUCKET if request.param == "peer" else server.fresh_bucket()
     return Bucket(server, name, server.env())
 
 
