@@ -82,6 +82,14 @@ static int guard_get_file(void *self, const struct bl_call *call, const char *ke
 	return bl_store_get_file(guard->inner, call, key, fd, size, crc, err);
 }
 
+static int guard_get_many(void *self, const struct bl_call *call, const char *const *keys, size_t n,
+                          size_t each_max, bl_many_fn *fn, void *arg, struct bl_err *err)
+{
+	const struct guard *guard = self;
+
+	return bl_store_get_many(guard->inner, call, keys, n, each_max, fn, arg, err);
+}
+
 static int guard_list(void *self, const struct bl_call *call, const char *prefix,
                       const char *start_after, char delimiter, bl_list_fn *fn, void *arg,
                       struct bl_err *err)
@@ -108,6 +116,7 @@ static const struct bl_store_ops ops = {
 	.get_file = guard_get_file,
 	.list = guard_list,
 	.delete = guard_delete,
+	.get_many = guard_get_many,
 };
 
 int ship_open_store(struct ship *ship, struct bl_err *err)

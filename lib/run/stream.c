@@ -2,6 +2,7 @@
 #include "run/stream.h"
 
 #include "base/str.h"
+#include "run/store_warm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,28 +106,6 @@ static int read_chunk(void *arg, const struct bl_listed *item, struct bl_err *er
 	return stop;
 }
 
-int bl_stream_read(struct bl_store *store, const char *run, enum bl_stream stream,
-                   struct bl_cursor *cursor, bl_piece_fn *fn, void *arg, struct bl_err *err)
-{
-	struct bl_key prefix = bl_key_run(run, "%s", kinds[stream].folder);
-	struct bl_key after = bl_stream_key(run, stream, cursor->attempt,
-	                                    cursor->offset ? cursor->offset - 1 : 0);
-	__attribute__((cleanup(reading_done))) struct reading reading = {
-		.store = store,
-		.run = run,
-		.stream = stream,
-		.skip = strlen(prefix.text),
-		.cursor = cursor,
-		.fn = fn,
-		.arg = arg,
-		.bytes = BL_BUF(BL_DOC_MAX),
-	};
-
-	/* start_after is exclusive: a chunk that begins at the cursor is still to come */
-	return bl_store_list(store, NULL, prefix.text, cursor->offset ? after.text : NULL, 0,
-	                     read_chunk, &reading, err);
-}
-
 struct chunk_list {
 	size_t skip;
 	const struct kind *kind;
@@ -155,6 +134,85 @@ static struct chunk chunk_at(const struct chunk_list *list, size_t i)
 
 	memcpy(&chunk, list->chunks.data + i * sizeof(chunk), sizeof(chunk));
 	return chunk;
+}
+
+/* So many chunks, of 1 MiB at most, are fetched at once. */
+#define AT_ONCE 16
+
+static int read_window(struct reading *reading, const struct chunk_list *list, size_t from,
+                       size_t n, struct bl_err *err)
+{
+	struct bl_key keys[AT_ONCE];
+	const char *names[AT_ONCE];
+
+	for (size_t i = 0; i < n; i++) {
+		struct chunk chunk = chunk_at(list, from + i);
+
+		keys[i] = bl_stream_key(reading->run, reading->stream, chunk.attempt, chunk.offset);
+		names[i] = keys[i].text;
+	}
+	if (bl_store_warm_fetch(reading->store, names, n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct bl_listed item = { .key = names[i] };
+		int stop = read_chunk(reading, &item, err);
+
+		if (stop)
+			return stop;
+	}
+	return 0;
+}
+
+/* Across a network: the list first, then the chunks many at once. */
+static int read_far(struct reading *reading, const char *prefix, const char *after,
+                    struct bl_err *err)
+{
+	__attribute__((cleanup(chunk_list_done))) struct chunk_list list = {
+		.skip = reading->skip,
+		.kind = &kinds[reading->stream],
+		.chunks = BL_BUF(CHUNKS_MAX_BYTES),
+	};
+	BL_STORE warm = NULL;
+	size_t n;
+
+	if (bl_store_list(reading->store, NULL, prefix, after, 0, note_chunk, &list, err) ||
+	    bl_store_warm_open(reading->store, &warm, err))
+		return -1;
+	reading->store = warm;
+	n = list.chunks.len / sizeof(struct chunk);
+	for (size_t at = 0; at < n; at += AT_ONCE) {
+		int stop =
+			read_window(reading, &list, at, n - at < AT_ONCE ? n - at : AT_ONCE, err);
+
+		if (stop)
+			return stop;
+	}
+	return 0;
+}
+
+int bl_stream_read(struct bl_store *store, const char *run, enum bl_stream stream,
+                   struct bl_cursor *cursor, bl_piece_fn *fn, void *arg, struct bl_err *err)
+{
+	struct bl_key prefix = bl_key_run(run, "%s", kinds[stream].folder);
+	struct bl_key after = bl_stream_key(run, stream, cursor->attempt,
+	                                    cursor->offset ? cursor->offset - 1 : 0);
+	__attribute__((cleanup(reading_done))) struct reading reading = {
+		.store = store,
+		.run = run,
+		.stream = stream,
+		.skip = strlen(prefix.text),
+		.cursor = cursor,
+		.fn = fn,
+		.arg = arg,
+		.bytes = BL_BUF(BL_DOC_MAX),
+	};
+
+	/* start_after is exclusive: a chunk that begins at the cursor is still to come */
+	const char *start_after = cursor->offset ? after.text : NULL;
+
+	if (bl_store_is_remote(bl_store_uri(store)))
+		return read_far(&reading, prefix.text, start_after, err);
+	return bl_store_list(store, NULL, prefix.text, start_after, 0, read_chunk, &reading, err);
 }
 
 /* The chunks from `first` on, whole. */

@@ -205,9 +205,15 @@ def copies(strict, peer, n):
     peer.put_many(objects)
 
 
+def overlap(entries):
+    return max(sum(other["began"] <= entry["began"] < other["ended"] for other in entries)
+               for entry in entries)
+
+
 def test_many_runs_are_listed_many_at_once(strict, peer):
     strict.call("local")
     copies(strict, peer, 50)
+    peer.script(operation="GetObject", count=0, delay=0.1)
     after = len(peer.log())
     assert len(json.loads(strict.call("runs", "--json", "--limit", "0").stdout)["runs"]) == 51
     seen = peer.log(after=after)
@@ -215,12 +221,29 @@ def test_many_runs_are_listed_many_at_once(strict, peer):
     assert operations.count("ListObjectsV2") == 2  # whether it is there; the runs' names
     assert operations.count("GetObject") == 5 * 51 and len(operations) == 5 * 51 + 2
     gets = [entry for entry in seen if entry["operation"] == "GetObject"]
-    overlap = max(sum(other["began"] <= entry["began"] < other["ended"] for other in gets)
-                  for entry in gets)
-    assert overlap >= 4, "one after the other"
+    assert overlap(gets) >= 4, "one after the other"
     after = len(peer.log())
     strict.call("runs", "--limit", "5")
     assert len(peer.log(after=after)) <= 2 + 5 * 5
+
+
+def test_a_long_log_is_read_many_chunks_at_once(strict, peer):
+    strict.call("local")
+    run = strict.bucket.run()
+    told = strict.call("logs").stdout
+    end, more = len(told.encode()), []
+    for i in range(40):
+        text = f"chunk {i}\n" * (i + 1)
+        peer.put(f"{run}logs/001/{end:016}.log", text)
+        end += len(text)
+        more.append(text)
+    peer.script(operation="GetObject", key="*.log", count=0, delay=0.2)
+    after = len(peer.log())
+    assert strict.call("logs").stdout == told + "".join(more)
+    chunks = peer.log("GetObject", after=after)
+    chunks = [entry for entry in chunks if entry["key"].endswith(".log")]
+    assert len(chunks) == 41
+    assert overlap(chunks) >= 4, "one after the other"
 
 
 def test_a_run_is_removed_in_few_requests(strict, peer):
