@@ -134,7 +134,7 @@ class Peer:
 
     def wait_log(self, operation, n=1, **match):
         return until(lambda: (lambda found: len(found) >= n and found)(self.log(operation, **match)),
-                     f"{n} x {operation} at the peer")
+                     f"{n} x {operation} {match or ''} at the peer")
 
     # --- buckets ----------------------------------------------------------------------------------
 
