@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define PULL_MS (24 * 3600000ll)
+#define AT_ONCE 32
+#define SHOW_MS 100
 
 struct options {
 	const char *store;
@@ -120,53 +122,128 @@ static int is_there(int dir, const struct bl_entry *entry, bool *there, struct b
 	return bl_next(err, "move it away, or name another directory");
 }
 
-static int pull_file(struct place *place, int dir, const struct bl_entry *entry, struct bl_err *err)
-{
-	BL_AUTO(bl_fs_temp) temp = BL_FS_TEMP;
-	struct bl_call call = { .deadline_mono_ms = bl_mono_ms() + PULL_MS };
-	uint64_t size, crc;
+/* Files that come together: each gets its name when all of it is there and verified. */
+struct pulling {
+	struct bl_store *store;
+	const char *path; /* of the directory, for people */
+	int dir;
+	bool show;
+	uint64_t done, all; /* bytes */
+	int64_t began_ms, shown_ms;
+	size_t n;
+	const struct bl_entry *entries[AT_ONCE];
+	struct bl_file files[AT_ONCE];
+	struct bl_fs_temp temps[AT_ONCE];
+};
 
-	if (bl_fs_temp_open(dir, entry->path, 0644, &temp, err) ||
-	    bl_store_get_file(place->store, &call, entry->key, temp.fd, &size, &crc, err))
-		return -1;
-	if (size != entry->size || crc != entry->crc)
-		return bl_fail(err, BL_ECORRUPT,
-		               "%s: %" PRIu64
-		               " bytes with another checksum than when it was stored",
-		               entry->key, size);
-	return bl_fs_temp_replace(&temp, err);
+static void pulling_done(struct pulling *pulling)
+{
+	for (size_t i = 0; i < pulling->n; i++)
+		bl_fs_temp_done(&pulling->temps[i]);
+	pulling->n = 0;
+	bl_fd_done(&pulling->dir);
 }
 
-static void show_share(double percent, const char *path)
+static void show_share(struct pulling *pulling, uint64_t more)
 {
-	BL_AUTO(bl_buf) text = BL_BUF(1024);
+	BL_AUTO(bl_buf) text = BL_BUF(256);
+	uint64_t done = pulling->done + more;
+	int64_t ms = bl_mono_ms() - pulling->began_ms;
+	double rate = ms > 0 ? (double)done * 1000 / (double)ms : 0;
 
-	show_text(path, 60, &text);
-	fprintf(stderr, "\r\033[K%3.0f %%  %s", percent, bl_buf_text(&text));
+	if (!pulling->show || (more && bl_mono_ms() - pulling->shown_ms < SHOW_MS))
+		return;
+	pulling->shown_ms = bl_mono_ms();
+	bl_str_add_bytes(&text, (uint64_t)rate);
+	bl_buf_adds(&text, "/s");
+	if (rate > 0 && done < pulling->all) {
+		bl_buf_adds(&text, ", ");
+		bl_str_add_duration(&text, (int64_t)((double)(pulling->all - done) / rate) * 1000);
+		bl_buf_adds(&text, " left");
+	}
+	fprintf(stderr, "\r\033[K%3.0f %%  %s",
+	        pulling->all ? (double)done * 100 / (double)pulling->all : 100, bl_buf_text(&text));
+}
+
+static void on_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	(void)total_bytes;
+	show_share(arg, done_bytes);
+}
+
+static int take_file(struct pulling *pulling, size_t i, struct bl_err *err)
+{
+	const struct bl_entry *entry = pulling->entries[i];
+
+	if (pulling->files[i].crc != entry->crc)
+		bl_fail(err, BL_ECORRUPT, "%s has another checksum than when it was stored",
+		        entry->key);
+	else if (!bl_fs_temp_replace(&pulling->temps[i], err))
+		return 0;
+	return bl_wrap(err, "%s/%s", pulling->path, entry->path);
+}
+
+static int fetch(struct pulling *pulling, struct bl_err *err)
+{
+	struct bl_call call = { .deadline_mono_ms = bl_mono_ms() + PULL_MS,
+		                .progress = on_progress,
+		                .arg = pulling };
+
+	if (bl_store_get_files(pulling->store, &call, pulling->files, pulling->n, err))
+		return bl_wrap(err, "%s", pulling->path);
+	for (size_t i = 0; i < pulling->n; i++) {
+		if (take_file(pulling, i, err))
+			return -1;
+		pulling->done += pulling->entries[i]->size;
+		bl_fs_temp_done(&pulling->temps[i]);
+	}
+	pulling->n = 0;
+	show_share(pulling, 0);
+	return 0;
+}
+
+static int add_file(struct pulling *pulling, const struct bl_entry *entry, struct bl_err *err)
+{
+	size_t i = pulling->n;
+	bool there;
+
+	if (is_there(pulling->dir, entry, &there, err))
+		return bl_wrap(err, "%s/%s", pulling->path, entry->path);
+	if (there) {
+		pulling->done += entry->size;
+		return 0;
+	}
+	pulling->temps[i] = BL_FS_TEMP;
+	if (bl_fs_temp_open(pulling->dir, entry->path, 0644, &pulling->temps[i], err))
+		return bl_wrap(err, "%s/%s", pulling->path, entry->path);
+	pulling->entries[i] = entry;
+	pulling->files[i] = (struct bl_file){ .key = entry->key,
+		                              .fd = pulling->temps[i].fd,
+		                              .size = entry->size };
+	pulling->n++;
+	return pulling->n == AT_ONCE ? fetch(pulling, err) : 0;
 }
 
 static int pull_all(struct place *place, const struct bl_manifest *manifest, const char *path,
                     struct bl_err *err)
 {
-	uint64_t done = 0, all = total_bytes(manifest);
-	bool show = isatty(STDERR_FILENO), there;
-	BL_FD dir = -1;
+	BL_AUTO(pulling)
+	pulling = { .store = place->store,
+		    .path = path,
+		    .dir = -1,
+		    .show = isatty(STDERR_FILENO),
+		    .all = total_bytes(manifest),
+		    .began_ms = bl_mono_ms() };
 
-	if (bl_fs_make_dir(path, &dir, err))
+	if (bl_fs_make_dir(path, &pulling.dir, err))
 		return -1;
-	for (size_t i = 0; i < manifest->n; i++) {
-		const struct bl_entry *entry = &manifest->entries[i];
-
-		if (!entry->key)
-			continue; /* a link */
-		if (is_there(dir, entry, &there, err) ||
-		    (!there && pull_file(place, dir, entry, err)))
-			return bl_wrap(err, "%s/%s", path, entry->path);
-		done += entry->size;
-		if (show)
-			show_share(all ? (double)done * 100 / (double)all : 100, entry->path);
-	}
-	if (show)
+	for (size_t i = 0; i < manifest->n; i++)
+		if (manifest->entries[i].key && /* else a link */
+		    add_file(&pulling, &manifest->entries[i], err))
+			return -1;
+	if (pulling.n && fetch(&pulling, err))
+		return -1;
+	if (pulling.show)
 		fputs("\r\033[K", stderr);
 	return 0;
 }

@@ -289,6 +289,42 @@ int bl_store_delete(struct bl_store *store, const struct bl_call *call, const ch
 	return 0;
 }
 
+static int get_one_file(struct bl_store *store, const struct bl_call *call, struct bl_file *file,
+                        struct bl_err *err)
+{
+	uint64_t size;
+
+	if (bl_store_get_file(store, call, file->key, file->fd, &size, &file->crc, err))
+		return -1;
+	if (size != file->size)
+		return bl_fail(err, BL_ECORRUPT, "read %s: it has %llu bytes instead of %llu",
+		               file->key, (unsigned long long)size, (unsigned long long)file->size);
+	return 0;
+}
+
+int bl_store_get_files(struct bl_store *store, const struct bl_call *call, struct bl_file *files,
+                       size_t n, struct bl_err *err)
+{
+	struct bl_call each = { .deadline_mono_ms = call ? call->deadline_mono_ms : 0 };
+	uint64_t done = 0, total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (check_key(files[i].key, err))
+			return -1;
+	if (store->ops->get_files)
+		return store->ops->get_files(store->self, call, files, n, err);
+	for (size_t i = 0; i < n; i++)
+		total += files[i].size;
+	for (size_t i = 0; i < n; i++) {
+		if (get_one_file(store, call ? &each : NULL, &files[i], err))
+			return -1;
+		done += files[i].size;
+		if (call && call->progress && files[i].size)
+			call->progress(call->arg, done, total);
+	}
+	return 0;
+}
+
 int bl_store_delete_many(struct bl_store *store, const struct bl_call *call,
                          const char *const *keys, size_t n, struct bl_err *err)
 {

@@ -90,6 +90,19 @@ BL_MUST int bl_store_get_file(struct bl_store *store, const struct bl_call *call
                               int fd, uint64_t *size, uint64_t *crc, struct bl_err *err);
 
 /*
+ * Whole objects whose size is known, each to its own file from offset 0, many at once where the store
+ * can. BL_ECORRUPT: one has another size. err names the key; the others may have come or not.
+ */
+struct bl_file {
+	const char *key;
+	int fd;
+	uint64_t size;
+	uint64_t crc; /* out */
+};
+BL_MUST int bl_store_get_files(struct bl_store *store, const struct bl_call *call,
+                               struct bl_file *files, size_t n, struct bl_err *err);
+
+/*
  * Calls fn for each key under prefix in byte order, after start_after (NULL: from the first).
  * delimiter '/' folds keys that have it after the prefix into one call with the common
  * prefix (ending in '/') and is_prefix set; 0: none. fn's non-zero return ends the list and is
@@ -114,8 +127,8 @@ BL_MUST int bl_store_delete_many(struct bl_store *store, const struct bl_call *c
                                  const char *const *keys, size_t n, struct bl_err *err);
 
 /*
- * The seam: one table per kind of store. Arguments are checked before. get_many and delete_many
- * may be NULL: then one by one.
+ * The seam: one table per kind of store. Arguments are checked before. get_many, delete_many
+ * and get_files may be NULL: then one by one.
  */
 struct bl_store_ops {
 	void (*close)(void *self);
@@ -135,6 +148,8 @@ struct bl_store_ops {
 	int (*delete)(void *self, const struct bl_call *call, const char *key, struct bl_err *err);
 	int (*get_many)(void *self, const struct bl_call *call, const char *const *keys, size_t n,
 	                size_t each_max, bl_many_fn *fn, void *arg, struct bl_err *err);
+	int (*get_files)(void *self, const struct bl_call *call, struct bl_file *files, size_t n,
+	                 struct bl_err *err);
 	int (*delete_many)(void *self, const struct bl_call *call, const char *const *keys,
 	                   size_t n, struct bl_err *err);
 };

@@ -4,6 +4,7 @@
 #include "aws/transfer.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "run/store_s3_files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,16 @@ static int s3_delete_many(void *self, const struct bl_call *call, const char *co
 	return bl_s3_delete_many(store->s3, call, keys, n, err);
 }
 
+static int s3_get_files(void *self, const struct bl_call *call, struct bl_file *files, size_t n,
+                        struct bl_err *err)
+{
+	struct s3_store *store = self;
+
+	if (check_deadline(call, err))
+		return -1;
+	return store_s3_get_files(store->s3, call, files, n, err);
+}
+
 /* --- lists ------------------------------------------------------------------------------------ */
 
 struct listing {
@@ -235,6 +246,7 @@ static const struct bl_store_ops ops = {
 	.delete = s3_delete,
 	.get_many = s3_get_many,
 	.delete_many = s3_delete_many,
+	.get_files = s3_get_files,
 };
 
 static int read_name(const char *uri, char bucket[64], struct bl_err *err)

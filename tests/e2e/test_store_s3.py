@@ -246,6 +246,36 @@ def test_a_long_log_is_read_many_chunks_at_once(strict, peer):
     assert overlap(chunks) >= 4, "one after the other"
 
 
+def test_many_outputs_are_pulled_many_at_once(strict, peer, tmp_path):
+    (strict.path / "many.py").write_text(
+        "import os, pathlib\n"
+        "for i in range(80):\n"
+        "    path = pathlib.Path(os.environ['SM_MODEL_DIR'], f'{i // 10}', f'{i}.bin')\n"
+        "    path.parent.mkdir(exist_ok=True)\n"
+        "    path.write_bytes(bytes([i]) * i * 100)\n")
+    strict.call("local", "--", "python3", "many.py")
+    peer.script(operation="GetObject", key="*/model/*", count=0, delay=0.1)
+    after = len(peer.log())
+    strict.call("pull", "latest", tmp_path / "out")
+    for i in range(80):
+        assert (tmp_path / f"out/model/{i // 10}/{i}.bin").read_bytes() == bytes([i]) * i * 100
+    gets = [entry for entry in peer.log(after=after) if "/model/" in (entry["key"] or "")]
+    assert [entry["operation"] for entry in gets] == 80 * ["GetObject"]
+    assert overlap(gets) >= 4, "one after the other"
+    again = len(peer.log())
+    strict.call("pull", "latest", tmp_path / "out")  # all of it is there
+    assert not [entry for entry in peer.log(after=again) if "/model/" in (entry["key"] or "")]
+
+
+def test_a_flipped_bit_in_an_output_is_named(strict, peer, tmp_path):
+    strict.call("local")
+    (key,) = [key for key in strict.bucket.keys() if key.endswith("model.bin")]
+    peer.corrupt(key, bit=77)
+    done = strict.call("pull", "latest", tmp_path / "out", check=False)
+    assert done.returncode != 0 and "model.bin" in done.stderr, done.stderr
+    assert not list((tmp_path / "out").rglob("*.bin")) and not list((tmp_path / "out").rglob(".bl-*"))
+
+
 def test_a_run_is_removed_in_few_requests(strict, peer):
     strict.call("local")
     after = len(peer.log())

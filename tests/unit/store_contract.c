@@ -402,6 +402,48 @@ static void many_come_and_go_at_once(void **state)
 	assert_list(*state, "", NULL, 0, "n=5 ");
 }
 
+static void note_sum(void *arg, uint64_t done, uint64_t total)
+{
+	uint64_t *last = arg;
+
+	assert_int_equal(total, 45);
+	assert_true(done > *last && done <= total);
+	*last = done;
+}
+
+static void many_files_come_at_once(void **state)
+{
+	uint64_t done = 0;
+	struct bl_call call = { .progress = note_sum, .arg = &done };
+	struct bl_file files[10];
+	char keys[10][8], got[16];
+	struct bl_err err = { 0 };
+
+	for (size_t i = 0; i < 10; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "f/%zu", i);
+		must(bl_store_put(*state, NULL, keys[i], "123456789", i, &err), &err);
+		files[i] = (struct bl_file){ keys[i], memory_file("", 0), i, 7 };
+	}
+	must(bl_store_get_files(*state, &call, files, 10, &err), &err);
+	assert_int_equal(done, 45);
+	for (size_t i = 0; i < 10; i++) {
+		assert_int_equal(pread(files[i].fd, got, sizeof(got), 0), i);
+		assert_memory_equal(got, "123456789", i);
+		assert_true(files[i].crc == bl_crc64nvme(0, "123456789", i));
+	}
+	must(bl_store_get_files(*state, NULL, NULL, 0, &err), &err);
+	files[4].size = 5; /* as an old manifest says */
+	assert_int_equal(bl_store_get_files(*state, NULL, files, 10, &err), -1);
+	assert_int_equal(err.code, BL_ECORRUPT);
+	assert_non_null(strstr(err.text, "f/4"));
+	bl_err_clear(&err);
+	files[4].key = "none";
+	assert_int_equal(bl_store_get_files(*state, NULL, files, 10, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	for (size_t i = 0; i < 10; i++)
+		close(files[i].fd);
+}
+
 static void bad_keys_are_refused_everywhere(void **state)
 {
 	char over[BL_KEY_MAX + 2];
@@ -482,6 +524,7 @@ int run_store_contract(const char *name, int (*fresh)(void **state), int (*gone)
 		CONTRACT(deleting_what_is_absent_is_done),
 		CONTRACT(an_equal_object_is_our_own),
 		CONTRACT(many_come_and_go_at_once),
+		CONTRACT(many_files_come_at_once),
 		CONTRACT(bad_keys_are_refused_everywhere),
 		CONTRACT(odd_keys_are_keys),
 		CONTRACT(a_deadline_in_the_past_does_nothing),

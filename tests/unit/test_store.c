@@ -511,6 +511,7 @@ static int every_operation(struct bl_err *err)
 	}
 	if (bl_store_get_file(store, NULL, "d/k", fd, &size, &crc, err) ||
 	    bl_store_put_file(store, NULL, "d/f", fd, size, &crc, err) ||
+	    bl_store_get_files(store, NULL, &(struct bl_file){ "d/f", fd, size, 0 }, 1, err) ||
 	    bl_store_get(store, NULL, "d/k", &buf, err) ||
 	    bl_store_get_range(store, NULL, "d/k", 1, 2, &buf, &total, err) ||
 	    bl_store_list(store, NULL, "", NULL, '/', note, &buf, err) ||
