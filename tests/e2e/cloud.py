@@ -288,6 +288,7 @@ def minio(tmp_path_factory):
     program = shutil.which("minio") or shutil.which(ROOT / "build" / "tools" / "minio")
     if not program:
         pytest.skip("minio is neither in PATH nor in build/tools")
+    boto_session()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("minio-home")),
@@ -297,19 +298,18 @@ def minio(tmp_path_factory):
                                 str(tmp_path_factory.mktemp("minio"))], env=env,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
+    server = Other(f"http://127.0.0.1:{port}", env["MINIO_ROOT_USER"], env["MINIO_ROOT_PASSWORD"])
 
     def lives():
-        conn = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        """It answers before it can make a bucket."""
+        from botocore.exceptions import BotoCoreError, ClientError
         try:
-            conn.request("GET", "/minio/health/ready")
-            return conn.getresponse().status == 200
-        except OSError:
+            return server.fresh_bucket()
+        except (BotoCoreError, ClientError):
             return False
-        finally:
-            conn.close()
     try:
-        until(lives, "minio answers")
-        yield Other(f"http://127.0.0.1:{port}", env["MINIO_ROOT_USER"], env["MINIO_ROOT_PASSWORD"])
+        until(lives, "minio makes a bucket")
+        yield server
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE)
