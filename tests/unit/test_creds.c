@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Credentials kept fresh, by a clock that the test moves. */
+#include "aws/creds_parts.h"
+
+#include "base/clock.h"
+#include "tests/unit/creds_input.h"
+#include "tests/unit/failalloc.h"
+#include "tests/unit/scratch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MINUTE ((int64_t)60000)
+#define HOUR (60 * MINUTE)
+#define CLAIMS "{\"sub\":\"repo:a/b:pull_request\"}"
+#define TOKEN "GET /token"
+#define STS "POST /"
+
+static struct bl_creds *opened(void)
+{
+	const struct bl_creds_options options = { .duration_s = 0 };
+	struct bl_creds *creds = NULL;
+	struct bl_err err = { 0 };
+
+	must(bl_creds_open(&options, &creds, &err), &err);
+	return creds;
+}
+
+static const char *key_of(struct bl_creds *creds)
+{
+	const struct bl_credentials *got;
+	struct bl_err err = { 0 };
+
+	must(bl_creds_get(creds, &got, &err), &err);
+	assert_true(!got->expires_wall_ms || got->expires_wall_ms > stopped_at());
+	return got->access_key;
+}
+
+static enum bl_code fails_with(struct bl_creds *creds)
+{
+	const struct bl_credentials *got = NULL;
+	struct bl_err err = { 0 };
+
+	assert_int_equal(bl_creds_get(creds, &got, &err), -1);
+	assert_null(got);
+	return err.code;
+}
+
+/* --- Pure ------------------------------------------------------------------------------------- */
+
+static void shorter_sessions_are_renewed_later(void **state)
+{
+	static const struct {
+		int64_t life, advisory, mandatory;
+	} table[] = {
+		{ HOUR, 15 * MINUTE, 10 * MINUTE },
+		{ 12 * HOUR, 15 * MINUTE, 10 * MINUTE },
+		{ 15 * MINUTE, 225000, 150000 },
+		{ 4000, 1000, 666 },
+		{ 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_refresh refresh = bl_refresh_of(table[i].life);
+
+		assert_int_equal(refresh.advisory_ms, table[i].advisory);
+		assert_int_equal(refresh.mandatory_ms, table[i].mandatory);
+	}
+}
+
+static void what_is_due_follows_from_the_clock(void **state)
+{
+	static const struct {
+		bool have, stale, fixed;
+		int64_t left, next_try;
+		enum creds_due due;
+	} table[] = {
+		{ false, false, false, HOUR, 0, CREDS_MUST },
+		{ true, false, false, HOUR, 0, CREDS_KEEP },
+		{ true, false, false, 15 * MINUTE + 1, 0, CREDS_KEEP },
+		{ true, false, false, 15 * MINUTE, 0, CREDS_TRY },
+		{ true, false, false, 15 * MINUTE, 1001, CREDS_KEEP },
+		{ true, false, false, 1, 1000, CREDS_TRY },
+		{ true, false, false, 1, 1001, CREDS_KEEP },
+		{ true, false, false, 0, 1001, CREDS_MUST },
+		{ true, true, false, HOUR, 1001, CREDS_MUST },
+		{ true, true, true, 0, 0, CREDS_KEEP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_creds creds = { .have = table[i].have,
+			                  .stale = table[i].stale,
+			                  .fixed = table[i].fixed,
+			                  .life_ms = HOUR,
+			                  .next_try_mono_ms = table[i].next_try };
+
+		creds.now.expires_wall_ms = INPUT_NOON + table[i].left;
+		assert_int_equal(creds_due(&creds, INPUT_NOON, 1000), table[i].due);
+	}
+	struct bl_creds forever = { .have = true };
+	assert_int_equal(creds_due(&forever, INPUT_NOON, 1000), CREDS_KEEP);
+}
+
+/* --- A long job ------------------------------------------------------------------------------- */
+
+#define MINTS_MAX 40
+
+/* One pair of replies for each session of `life` that is asked for `every`. */
+static struct canned *issuer_of(int64_t life, int64_t every, size_t mints)
+{
+	static struct canned_reply replies[MINTS_MAX + 1];
+	static char keys[MINTS_MAX][24];
+
+	assert_true(mints <= MINTS_MAX);
+	replies[0] = (struct canned_reply){ .on = TOKEN, .body = token_json(CLAIMS) };
+	for (size_t i = 0; i < mints; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "ASIA%zu", i);
+		replies[i + 1] = (struct canned_reply){
+			.on = STS,
+			.times = 1,
+			.body = assumed_xml(keys[i], INPUT_NOON + (int64_t)i * every + life),
+		};
+	}
+	return canned_start(replies, mints + 1);
+}
+
+/* 24 expiries: eight ask every ten seconds, and one mint serves them all. */
+static void six_hours_need_one_request_per_expiry(void **state)
+{
+	const int64_t life = 20 * MINUTE, every = 15 * MINUTE;
+	struct canned *server = issuer_of(life, every, MINTS_MAX);
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	creds = opened();
+	for (int64_t at = 0; at <= 6 * HOUR; at += 10000) {
+		char expect[24];
+
+		snprintf(expect, sizeof(expect), "ASIA%lld", (long long)(at / every));
+		for (int caller = 0; caller < 8; caller++)
+			assert_string_equal(key_of(creds), expect);
+		move_clock(10000);
+	}
+	assert_int_equal(canned_requests(server), 2 * (1 + 24));
+	/* a token serves once: each exchange had its own request */
+	for (size_t i = 0; i < canned_requests(server); i++)
+		assert_true(!strncmp(canned_head(server, i), i % 2 ? STS : TOKEN, 6));
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+static void the_shortest_sessions_do_not_lapse(void **state)
+{
+	const int64_t life = 15 * MINUTE, every = life - 225000;
+	struct canned *server = issuer_of(life, every, MINTS_MAX);
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	creds = opened();
+	for (int64_t at = 0; at < 6 * HOUR; at += 5000) {
+		key_of(creds);
+		move_clock(5000);
+	}
+	assert_int_equal(canned_requests(server), 2 * 32);
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+/* F13 */
+static void while_the_issuer_fails_the_old_ones_serve(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .times = 1, .body = token_json(CLAIMS) },
+		{ .on = TOKEN, .times = 5, .status = 500 },
+		{ .on = TOKEN, .body = token_json(CLAIMS) },
+		{ .on = STS, .times = 1, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
+		{ .on = STS, .body = assumed_xml("ASIANEW", INPUT_NOON + 2 * HOUR) },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	creds = opened();
+	assert_string_equal(key_of(creds), "ASIAOLD");
+	move_clock(50 * MINUTE);
+	assert_string_equal(key_of(creds), "ASIAOLD"); /* three tries */
+	assert_int_equal(canned_requests(server), 5);
+	assert_string_equal(key_of(creds), "ASIAOLD"); /* not at once again */
+	move_clock(10000 - 1);
+	assert_string_equal(key_of(creds), "ASIAOLD");
+	assert_int_equal(canned_requests(server), 5);
+	move_clock(1);
+	assert_string_equal(key_of(creds), "ASIANEW"); /* two more, then it is back */
+	assert_int_equal(canned_requests(server), 9);
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+static void earlier_it_is_asked_less_often(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .times = 1, .body = token_json(CLAIMS) },
+		{ .on = TOKEN, .status = 401 },
+		{ .on = STS, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	creds = opened();
+	for (int64_t at = 0; at < HOUR; at += 5000) {
+		assert_string_equal(key_of(creds), "ASIAOLD");
+		move_clock(5000);
+	}
+	/* five minutes by the minute, ten by ten seconds */
+	assert_in_range(canned_requests(server), 2 + 5 + 58, 2 + 6 + 61);
+	assert_int_equal(fails_with(creds), BL_EDENIED); /* and then it is told */
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+static void what_a_service_called_expired_is_renewed(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .times = 2, .body = token_json(CLAIMS) },
+		{ .on = TOKEN, .status = 401 },
+		{ .on = STS, .times = 1, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
+		{ .on = STS, .body = assumed_xml("ASIANEW", INPUT_NOON + HOUR) },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	creds = opened();
+	assert_string_equal(key_of(creds), "ASIAOLD");
+	bl_creds_stale(creds);
+	assert_string_equal(key_of(creds), "ASIANEW");
+	bl_creds_stale(creds);
+	assert_int_equal(fails_with(creds), BL_EDENIED);
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+static void a_refused_token_is_replaced_once(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .body = token_json(CLAIMS) },
+		{ .on = STS,
+		  .times = 1,
+		  .status = 400,
+		  .body = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>m"
+		          "</Message></Error></ErrorResponse>" },
+		{ .on = STS, .times = 1, .body = assumed_xml("ASIAONE", INPUT_NOON + HOUR) },
+		{ .on = STS,
+		  .status = 400,
+		  .body = "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>m"
+		          "</Message></Error></ErrorResponse>" },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	creds = opened();
+	assert_string_equal(key_of(creds), "ASIAONE");
+	assert_int_equal(canned_requests(server), 4);
+	bl_creds_stale(creds);
+	assert_int_equal(fails_with(creds), BL_ERETRY);
+	assert_int_equal(canned_requests(server), 8);
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+/* --- Whose they are --------------------------------------------------------------------------- */
+
+static void one_source_is_kept(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .body = token_json(CLAIMS) },
+		{ .on = STS, .times = 1, .body = assumed_xml("ASIAONE", INPUT_NOON + HOUR) },
+		{ .on = STS, .body = assumed_xml("ASIATWO", INPUT_NOON + 2 * HOUR) },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	stop_clock(INPUT_NOON);
+	setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER", 1); /* a named role comes first */
+	setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+	creds = opened();
+	assert_string_equal(key_of(creds), "ASIAONE");
+	assert_ptr_equal(creds->source->fetch, creds_fetch_github);
+	move_clock(HOUR);
+	assert_string_equal(key_of(creds), "ASIATWO");
+	bl_creds_close(creds);
+	start_clock();
+	canned_stop(server);
+}
+
+static void fixed_ones_stay(void **state)
+{
+	struct bl_credentials values = { .access_key = "AKIAFIXED", .expires_wall_ms = 1 };
+	const struct bl_credentials *got;
+	struct bl_creds *creds = NULL;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	must(bl_secret_set(&values.secret, "s", 1, &err), &err);
+	must(bl_creds_fixed(&values, &creds, &err), &err);
+	bl_credentials_done(&values);
+	bl_creds_stale(creds);
+	must(bl_creds_get(creds, &got, &err), &err);
+	assert_string_equal(got->access_key, "AKIAFIXED");
+	assert_string_equal(bl_secret_text(&got->secret), "s");
+	bl_creds_close(creds);
+	bl_creds_close(NULL);
+}
+
+static void wrong_options_are_told_at_once(void **state)
+{
+	static char long_policy[BL_STS_POLICY_MAX + 2];
+	const struct {
+		struct bl_creds_options options;
+		const char *text;
+	} table[] = {
+		{ { .role_arn = "train" }, "not the ARN" },
+		{ { .duration_s = 899 }, "900 to 43200" },
+		{ { .duration_s = 43201 }, "900 to 43200" },
+		{ { .session_policy = long_policy }, "2049 bytes" },
+		{ { .profile = "absent" }, "no profile 'absent'" },
+	};
+
+	(void)state;
+	forget_identity();
+	memset(long_policy, 'x', sizeof(long_policy) - 1);
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_creds *creds = NULL;
+		struct bl_err err = { 0 };
+
+		assert_int_equal(bl_creds_open(&table[i].options, &creds, &err), -1);
+		assert_int_equal(err.code, BL_EINPUT);
+		assert_non_null(strstr(err.text, table[i].text));
+		assert_null(creds);
+	}
+}
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+static int mint_story(struct bl_err *err)
+{
+	const struct bl_creds_options options = { .session_policy = "{}", .session_name = "s" };
+	BL_AUTO(bl_credentials) copy = { 0 };
+	const struct bl_credentials *got;
+	struct bl_creds *creds = NULL, *fixed = NULL;
+	int rc = -1;
+
+	if (bl_creds_open(&options, &creds, err))
+		return -1;
+	if (!bl_creds_get(creds, &got, err) && !bl_credentials_copy(got, &copy, err) &&
+	    !bl_creds_fixed(&copy, &fixed, err) && !bl_creds_get(fixed, &got, err))
+		rc = strcmp(got->access_key, "ASIAONE") ? bl_fail(err, BL_EBUG, "other keys") : 0;
+	bl_creds_close(fixed);
+	bl_creds_close(creds);
+	return rc;
+}
+
+static void no_allocation_is_taken_for_granted(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .body = token_json(CLAIMS) },
+		{ .on = STS, .body = assumed_xml("ASIAONE", bl_wall_ms() + HOUR) },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+
+	(void)state;
+	be_a_job(server);
+	each_allocation_fails(mint_story, 6000);
+	canned_stop(server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shorter_sessions_are_renewed_later),
+		cmocka_unit_test(what_is_due_follows_from_the_clock),
+		cmocka_unit_test(six_hours_need_one_request_per_expiry),
+		cmocka_unit_test(the_shortest_sessions_do_not_lapse),
+		cmocka_unit_test(while_the_issuer_fails_the_old_ones_serve),
+		cmocka_unit_test(earlier_it_is_asked_less_often),
+		cmocka_unit_test(what_a_service_called_expired_is_renewed),
+		cmocka_unit_test(a_refused_token_is_replaced_once),
+		cmocka_unit_test(one_source_is_kept),
+		cmocka_unit_test(fixed_ones_stay),
+		cmocka_unit_test(wrong_options_are_told_at_once),
+		cmocka_unit_test(no_allocation_is_taken_for_granted),
+	};
+
+	return cmocka_run_group_tests_name("creds", tests, NULL, NULL);
+}
