@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "codec/base64.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,6 +90,36 @@ int64_t stopped_at(void)
 void start_clock(void)
 {
 	bl_clock_replace(NULL);
+}
+
+/* --- Credentials ------------------------------------------------------------------------------ */
+
+struct bl_creds *open_creds(const char *profile)
+{
+	const struct bl_creds_options options = { .profile = profile };
+	struct bl_creds *creds = NULL;
+	struct bl_err err = { 0 };
+
+	must(bl_creds_open(&options, &creds, &err), &err);
+	return creds;
+}
+
+const char *key_of(struct bl_creds *creds)
+{
+	const struct bl_credentials *got;
+	struct bl_err err = { 0 };
+
+	must(bl_creds_get(creds, &got, &err), &err);
+	return got->access_key;
+}
+
+struct bl_err failure_of(struct bl_creds *creds)
+{
+	const struct bl_credentials *got;
+	struct bl_err err = { 0 };
+
+	assert_int_equal(bl_creds_get(creds, &got, &err), -1);
+	return err;
 }
 
 /* --- Replies ---------------------------------------------------------------------------------- */

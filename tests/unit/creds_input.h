@@ -2,6 +2,7 @@
 #ifndef BL_TESTS_CREDS_INPUT_H
 #define BL_TESTS_CREDS_INPUT_H
 
+#include "aws/creds.h"
 #include "tests/unit/canned.h"
 
 #include <stdint.h>
@@ -19,6 +20,11 @@ void stop_clock(int64_t wall_ms);
 void move_clock(int64_t ms);
 int64_t stopped_at(void);
 void start_clock(void);
+
+/* By AWS's precedence, or of this profile. */
+struct bl_creds *open_creds(const char *profile);
+const char *key_of(struct bl_creds *creds);       /* that a get gives, which must */
+struct bl_err failure_of(struct bl_creds *creds); /* of a get, which must fail */
 
 /* Bodies of replies; each valid until the 64th next call. */
 const char *assumed_xml(const char *key, int64_t expires_wall_ms);

@@ -22,17 +22,7 @@
 #define TOKEN "GET /token"
 #define STS "POST /"
 
-static struct bl_creds *opened(void)
-{
-	const struct bl_creds_options options = { .duration_s = 0 };
-	struct bl_creds *creds = NULL;
-	struct bl_err err = { 0 };
-
-	must(bl_creds_open(&options, &creds, &err), &err);
-	return creds;
-}
-
-static const char *key_of(struct bl_creds *creds)
+static const char *fresh_key_of(struct bl_creds *creds)
 {
 	const struct bl_credentials *got;
 	struct bl_err err = { 0 };
@@ -40,16 +30,6 @@ static const char *key_of(struct bl_creds *creds)
 	must(bl_creds_get(creds, &got, &err), &err);
 	assert_true(!got->expires_wall_ms || got->expires_wall_ms > stopped_at());
 	return got->access_key;
-}
-
-static enum bl_code fails_with(struct bl_creds *creds)
-{
-	const struct bl_credentials *got = NULL;
-	struct bl_err err = { 0 };
-
-	assert_int_equal(bl_creds_get(creds, &got, &err), -1);
-	assert_null(got);
-	return err.code;
 }
 
 /* --- Pure ------------------------------------------------------------------------------------- */
@@ -142,13 +122,13 @@ static void six_hours_need_one_request_per_expiry(void **state)
 	(void)state;
 	be_a_job(server);
 	stop_clock(INPUT_NOON);
-	creds = opened();
+	creds = open_creds(NULL);
 	for (int64_t at = 0; at <= 6 * HOUR; at += 10000) {
 		char expect[24];
 
 		snprintf(expect, sizeof(expect), "ASIA%lld", (long long)(at / every));
 		for (int caller = 0; caller < 8; caller++)
-			assert_string_equal(key_of(creds), expect);
+			assert_string_equal(fresh_key_of(creds), expect);
 		move_clock(10000);
 	}
 	assert_int_equal(canned_requests(server), 2 * (1 + 24));
@@ -169,9 +149,9 @@ static void the_shortest_sessions_do_not_lapse(void **state)
 	(void)state;
 	be_a_job(server);
 	stop_clock(INPUT_NOON);
-	creds = opened();
+	creds = open_creds(NULL);
 	for (int64_t at = 0; at < 6 * HOUR; at += 5000) {
-		key_of(creds);
+		fresh_key_of(creds);
 		move_clock(5000);
 	}
 	assert_int_equal(canned_requests(server), 2 * 32);
@@ -196,17 +176,17 @@ static void while_the_issuer_fails_the_old_ones_serve(void **state)
 	(void)state;
 	be_a_job(server);
 	stop_clock(INPUT_NOON);
-	creds = opened();
-	assert_string_equal(key_of(creds), "ASIAOLD");
+	creds = open_creds(NULL);
+	assert_string_equal(fresh_key_of(creds), "ASIAOLD");
 	move_clock(50 * MINUTE);
-	assert_string_equal(key_of(creds), "ASIAOLD"); /* three tries */
+	assert_string_equal(fresh_key_of(creds), "ASIAOLD"); /* three tries */
 	assert_int_equal(canned_requests(server), 5);
-	assert_string_equal(key_of(creds), "ASIAOLD"); /* not at once again */
+	assert_string_equal(fresh_key_of(creds), "ASIAOLD"); /* not at once again */
 	move_clock(10000 - 1);
-	assert_string_equal(key_of(creds), "ASIAOLD");
+	assert_string_equal(fresh_key_of(creds), "ASIAOLD");
 	assert_int_equal(canned_requests(server), 5);
 	move_clock(1);
-	assert_string_equal(key_of(creds), "ASIANEW"); /* two more, then it is back */
+	assert_string_equal(fresh_key_of(creds), "ASIANEW"); /* two more, then it is back */
 	assert_int_equal(canned_requests(server), 9);
 	bl_creds_close(creds);
 	start_clock();
@@ -226,14 +206,14 @@ static void earlier_it_is_asked_less_often(void **state)
 	(void)state;
 	be_a_job(server);
 	stop_clock(INPUT_NOON);
-	creds = opened();
+	creds = open_creds(NULL);
 	for (int64_t at = 0; at < HOUR; at += 5000) {
-		assert_string_equal(key_of(creds), "ASIAOLD");
+		assert_string_equal(fresh_key_of(creds), "ASIAOLD");
 		move_clock(5000);
 	}
 	/* five minutes by the minute, ten by ten seconds */
 	assert_in_range(canned_requests(server), 2 + 5 + 58, 2 + 6 + 61);
-	assert_int_equal(fails_with(creds), BL_EDENIED); /* and then it is told */
+	assert_int_equal(failure_of(creds).code, BL_EDENIED); /* and then it is told */
 	bl_creds_close(creds);
 	start_clock();
 	canned_stop(server);
@@ -253,12 +233,12 @@ static void what_a_service_called_expired_is_renewed(void **state)
 	(void)state;
 	be_a_job(server);
 	stop_clock(INPUT_NOON);
-	creds = opened();
-	assert_string_equal(key_of(creds), "ASIAOLD");
+	creds = open_creds(NULL);
+	assert_string_equal(fresh_key_of(creds), "ASIAOLD");
 	bl_creds_stale(creds);
-	assert_string_equal(key_of(creds), "ASIANEW");
+	assert_string_equal(fresh_key_of(creds), "ASIANEW");
 	bl_creds_stale(creds);
-	assert_int_equal(fails_with(creds), BL_EDENIED);
+	assert_int_equal(failure_of(creds).code, BL_EDENIED);
 	bl_creds_close(creds);
 	start_clock();
 	canned_stop(server);
@@ -285,11 +265,11 @@ static void a_refused_token_is_replaced_once(void **state)
 	(void)state;
 	be_a_job(server);
 	stop_clock(INPUT_NOON);
-	creds = opened();
-	assert_string_equal(key_of(creds), "ASIAONE");
+	creds = open_creds(NULL);
+	assert_string_equal(fresh_key_of(creds), "ASIAONE");
 	assert_int_equal(canned_requests(server), 4);
 	bl_creds_stale(creds);
-	assert_int_equal(fails_with(creds), BL_ERETRY);
+	assert_int_equal(failure_of(creds).code, BL_ERETRY);
 	assert_int_equal(canned_requests(server), 8);
 	bl_creds_close(creds);
 	start_clock();
@@ -313,11 +293,11 @@ static void one_source_is_kept(void **state)
 	stop_clock(INPUT_NOON);
 	setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER", 1); /* a named role comes first */
 	setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
-	creds = opened();
-	assert_string_equal(key_of(creds), "ASIAONE");
+	creds = open_creds(NULL);
+	assert_string_equal(fresh_key_of(creds), "ASIAONE");
 	assert_ptr_equal(creds->source->fetch, creds_fetch_github);
 	move_clock(HOUR);
-	assert_string_equal(key_of(creds), "ASIATWO");
+	assert_string_equal(fresh_key_of(creds), "ASIATWO");
 	bl_creds_close(creds);
 	start_clock();
 	canned_stop(server);
