@@ -53,7 +53,7 @@ static int fail_blocked(const struct sync_files *files, const char *name, struct
 	char path[SYNC_KEY_MAX + 1];
 	struct stat st;
 
-	for (size_t i = 0; name[i] && i < SYNC_KEY_MAX; i++) {
+	for (size_t i = 0; i < SYNC_KEY_MAX && name[i]; i++) {
 		path[i] = name[i];
 		if (name[i + 1] != '/')
 			continue;
