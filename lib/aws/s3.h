@@ -69,6 +69,11 @@ BL_MUST int bl_s3_get_many(struct bl_s3 *s3, const struct bl_call *call, const c
                            struct bl_err *err);
 BL_MUST int bl_s3_head(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                        struct bl_s3_object *out, struct bl_err *err);
+/* The same of many, at once. known[i] false: that one failed; who needs it asks by itself.
+ * BL_ENOMEM, BL_ETIMEOUT. */
+BL_MUST int bl_s3_head_many(struct bl_s3 *s3, const struct bl_call *call, const char *const *keys,
+                            size_t n, struct bl_s3_object *objects, bool *known,
+                            struct bl_err *err);
 BL_MUST int bl_s3_delete(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                          struct bl_err *err);
 /* DeleteObjects, 1,000 keys a request. What was refused is in err: the first, and how many. */

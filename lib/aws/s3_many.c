@@ -23,8 +23,10 @@ struct many {
 	const struct bl_call *call;
 	const char *const *keys;
 	size_t n, next, under_way, each_max;
-	bl_s3_many_fn *fn;
+	bl_s3_many_fn *fn; /* NULL: HEAD, into objects and known */
 	void *arg;
+	struct bl_s3_object *objects;
+	bool *known;
 	struct bl_err failed; /* what ends it */
 	struct slot slots[AT_ONCE];
 };
@@ -43,6 +45,11 @@ static int tell(struct many *many, const struct slot *slot, const struct bl_err 
 	const struct bl_http_reply *http = &slot->reply.http;
 	struct bl_err unsaid = { 0 };
 
+	if (!many->fn) {
+		many->known[slot->i] =
+			!why->code && !bl_s3_reply_object(http, &many->objects[slot->i], &unsaid);
+		return 0;
+	}
 	if (why->code == BL_ENOENT || http->status == 404)
 		return many->fn(many->arg, slot->i, NULL, 0, err);
 	if (why->code || http->status != 200 || http->body.len > many->each_max ||
@@ -70,8 +77,9 @@ static int start(struct many *many, struct slot *slot, struct bl_err *err)
 	slot->many = many;
 	slot->i = many->next;
 	slot->request = BL_AWS_REQUEST;
-	if (bl_s3_object_request(many->s3, "GET", "GetObject", many->keys[slot->i], many->call,
-	                         &slot->request, err))
+	if (bl_s3_object_request(many->s3, many->fn ? "GET" : "HEAD",
+	                         many->fn ? "GetObject" : "HeadObject", many->keys[slot->i],
+	                         many->call, &slot->request, err))
 		return -1;
 	bl_aws_header(&slot->request, "x-amz-checksum-mode", "ENABLED");
 	slot->request.reply_max =
@@ -100,27 +108,42 @@ static int run(struct many *many, struct bl_err *err)
 	return 0;
 }
 
-int bl_s3_get_many(struct bl_s3 *s3, const struct bl_call *call, const char *const *keys, size_t n,
-                   size_t each_max, bl_s3_many_fn *fn, void *arg, struct bl_err *err)
+static int do_all(const struct many *wanted, struct bl_err *err)
 {
 	struct many *many = calloc(1, sizeof(*many));
 	int rc;
 
 	if (!many)
-		return bl_fail(err, BL_ENOMEM, "read %zu objects: out of memory", n);
-	many->s3 = s3;
-	many->call = call;
-	many->keys = keys;
-	many->n = n;
-	many->each_max = each_max;
-	many->fn = fn;
-	many->arg = arg;
+		return bl_fail(err, BL_ENOMEM, "ask for %zu objects: out of memory", wanted->n);
+	memcpy(many, wanted, sizeof(*many));
 	rc = run(many, err);
 	for (size_t i = 0; i < AT_ONCE; i++) {
 		if (many->slots[i].busy)
-			bl_aws_cancel(s3->aws, &many->slots[i]);
+			bl_aws_cancel(many->s3->aws, &many->slots[i]);
 		empty(&many->slots[i]);
 	}
 	free(many);
 	return rc;
+}
+
+int bl_s3_get_many(struct bl_s3 *s3, const struct bl_call *call, const char *const *keys, size_t n,
+                   size_t each_max, bl_s3_many_fn *fn, void *arg, struct bl_err *err)
+{
+	struct many wanted = { .s3 = s3, .call = call, .keys = keys, .n = n };
+
+	wanted.each_max = each_max;
+	wanted.fn = fn;
+	wanted.arg = arg;
+	return do_all(&wanted, err);
+}
+
+int bl_s3_head_many(struct bl_s3 *s3, const struct bl_call *call, const char *const *keys, size_t n,
+                    struct bl_s3_object *objects, bool *known, struct bl_err *err)
+{
+	struct many wanted = { .s3 = s3, .call = call, .keys = keys, .n = n };
+
+	memset(known, 0, n * sizeof(*known));
+	wanted.objects = objects;
+	wanted.known = known;
+	return do_all(&wanted, err);
 }

@@ -278,6 +278,32 @@ static void many_come_but_for_those_that_fail(void **state)
 	assert_int_equal(bl_aws_under_way(client.aws), 0);
 }
 
+static void many_heads_come_at_once(void **state)
+{
+	char names[100][8];
+	const char *keys[100];
+	struct bl_s3_object objects[100];
+	struct bl_err err = { 0 };
+	bool known[100];
+
+	for (size_t i = 0; i < 100; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		keys[i] = names[i];
+		if (i % 10)
+			must(bl_s3_put(*state, NULL, keys[i], names[0], i % 3, NULL, &err), &err);
+	}
+	must(bl_s3_head_many(*state, NULL, keys, 100, objects, known, &err), &err);
+	for (size_t i = 0; i < 100; i++) {
+		assert_int_equal(known[i], i % 10 != 0);
+		if (!known[i])
+			continue;
+		assert_int_equal(objects[i].size, i % 3);
+		assert_true(objects[i].has_crc);
+		assert_true(objects[i].crc == bl_crc64nvme(0, names[0], i % 3));
+	}
+	assert_int_equal(bl_aws_under_way(client.aws), 0);
+}
+
 /* --- allocations ------------------------------------------------------------------------------ */
 
 static int story(struct bl_err *err)
@@ -286,9 +312,10 @@ static int story(struct bl_err *err)
 	struct seen seen = { 0 };
 	struct bl_s3_options options = { .bucket = "bucket", .owner = "111122223333" };
 	BL_AUTO(bl_buf) buf = BL_BUF(100000);
-	struct bl_s3_object object;
+	struct bl_s3_object object, objects[2];
 	char etag[BL_ETAG_SIZE];
 	uint64_t total;
+	bool known[2];
 	BL_AWS aws = NULL;
 	BL_S3 s3 = NULL;
 
@@ -297,6 +324,7 @@ static int story(struct bl_err *err)
 	    bl_s3_put(s3, NULL, "k", "text", 4, etag, err) ||
 	    bl_s3_get(s3, NULL, "k", 0, 100000, &buf, &total, err) ||
 	    bl_s3_get_many(s3, NULL, keys, 2, 1000, note_one, &seen, err) ||
+	    bl_s3_head_many(s3, NULL, keys, 2, objects, known, err) ||
 	    bl_s3_head(s3, NULL, "k", &object, err) || bl_s3_delete(s3, NULL, "k", err) ||
 	    bl_s3_create(s3, NULL, "k", "text", 4, etag, err))
 		return err->code ? bl_recode(err, BL_ENOMEM) : -1; /* curl may send half a URL */
@@ -327,6 +355,7 @@ int main(void)
 		ON_PEER(more_than_asked_for_is_cut),
 		ON_PEER(an_archived_object_says_how_to_bring_it_back),
 		ON_PEER(many_come_but_for_those_that_fail),
+		ON_PEER(many_heads_come_at_once),
 		ON_PEER(each_allocation_of_the_operations),
 	};
 	int failed;
