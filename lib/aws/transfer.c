@@ -22,8 +22,6 @@ static void free_leg(struct bl_leg *leg)
 	leg->state->legs--;
 	leg->all->n_legs--;
 	leg->state = NULL;
-	bl_sha256_free(leg->sha);
-	leg->sha = NULL;
 	bl_buf_done(&leg->body);
 	bl_aws_request_done(&leg->request);
 	bl_aws_reply_done(&leg->reply);
@@ -370,5 +368,6 @@ size_t bl_transfers_under_way(const struct bl_transfers *all)
 
 bool bl_transfers_full(const struct bl_transfers *all)
 {
-	return all->n_legs >= all->at_once;
+	/* one that takes all slots must not keep the others from their turns */
+	return all->n_legs >= all->at_once && all->n_states >= all->at_once;
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SHA_BYTES ((uint64_t)64 << 20) /* hashing more would keep the others waiting */
+
 void bl_transfer_moved(struct bl_leg *leg, uint64_t len)
 {
 	struct bl_transfer_state *state = leg->state;
@@ -95,16 +97,16 @@ int bl_upload_unchanged(const struct bl_transfer_state *state, struct bl_err *er
 }
 
 /* crc and, where there is one, sha of [offset, offset + len) of the file. */
-static int sum_range(struct bl_leg *leg, uint64_t offset, uint64_t len, struct bl_sha256 *sha,
-                     uint64_t *crc, struct bl_err *err)
+static int sum_range(const struct bl_transfer_state *state, uint64_t offset, uint64_t len,
+                     struct bl_sha256 *sha, uint64_t *crc, struct bl_err *err)
 {
-	char *scratch = leg->all->scratch;
+	char *scratch = state->all->scratch;
 
 	*crc = 0;
 	while (len) {
 		size_t n = len < BL_SCRATCH_BYTES ? (size_t)len : BL_SCRATCH_BYTES;
 
-		if (pread_exactly(leg->state->transfer->fd, scratch, n, offset, err) ||
+		if (pread_exactly(state->transfer->fd, scratch, n, offset, err) ||
 		    (sha && bl_sha256_add(sha, scratch, n, err)))
 			return -1;
 		*crc = bl_crc64nvme(*crc, scratch, n);
@@ -137,7 +139,7 @@ int bl_leg_sum(struct bl_leg *leg, struct bl_err *err)
 
 	if (leg->all->s3->sum == BL_S3_SHA256 && bl_sha256_new(&sha, err))
 		return -1;
-	rc = sum_range(leg, leg->offset, leg->len, sha, &leg->announced, err);
+	rc = sum_range(leg->state, leg->offset, leg->len, sha, &leg->announced, err);
 	if (!rc && sha)
 		rc = end_sha(sha, leg->sum, leg->hash, err);
 	else if (!rc)
@@ -165,7 +167,7 @@ int bl_leg_read(void *arg, uint64_t offset, char *to, size_t len, struct bl_err 
 		return bl_fail(err, BL_EBUG, "a body was asked for beyond its end");
 	if (offset != leg->at) { /* from the beginning again */
 		bl_transfer_unmoved(leg);
-		if (sum_range(leg, leg->offset, offset, NULL, &leg->crc, err))
+		if (sum_range(leg->state, leg->offset, offset, NULL, &leg->crc, err))
 			return -1;
 		leg->at = offset;
 	}
@@ -200,34 +202,15 @@ static int pwrite_all(int fd, const char *from, size_t len, uint64_t offset, str
 	return 0;
 }
 
-/* What S3 has only a SHA-256 of, is compared with that. */
-static int look_at_head(struct bl_leg *leg, struct bl_err *err)
-{
-	uint64_t crc;
-
-	leg->whole_head = true;
-	if (leg->kind != BL_LEG_GET || bl_s3_reply_crc(&leg->reply.http, &crc) ||
-	    !bl_http_header(&leg->reply.http, "x-amz-checksum-sha256", leg->sum, sizeof(leg->sum)))
-		return 0;
-	if (strchr(leg->sum, '-')) { /* of parts */
-		leg->sum[0] = '\0';
-		return 0;
-	}
-	return bl_sha256_new(&leg->sha, err);
-}
-
 int bl_leg_write(void *arg, const char *bytes, size_t len, struct bl_err *err)
 {
 	struct bl_leg *leg = arg;
 
-	if (!leg->whole_head && look_at_head(leg, err))
-		return -1;
 	if (len > leg->len - leg->at)
 		return bl_fail(err, BL_ECORRUPT, "more than the %ju bytes that were asked for came",
 		               (uintmax_t)leg->len);
 	BL_FAILPOINT("s3.download.body");
-	if (pwrite_all(leg->state->transfer->fd, bytes, len, leg->offset + leg->at, err) ||
-	    (leg->sha && bl_sha256_add(leg->sha, bytes, len, err)))
+	if (pwrite_all(leg->state->transfer->fd, bytes, len, leg->offset + leg->at, err))
 		return -1;
 	leg->crc = bl_crc64nvme(leg->crc, bytes, len);
 	leg->at += len;
@@ -243,22 +226,25 @@ int bl_leg_restart(void *arg, struct bl_err *err)
 	bl_transfer_unmoved(leg);
 	leg->at = leg->crc = 0;
 	leg->sending = true;
-	leg->whole_head = false;
-	bl_sha256_free(leg->sha);
-	leg->sha = NULL;
 	return 0;
 }
 
-int bl_leg_check_sha(struct bl_leg *leg, struct bl_err *err)
+int bl_download_check_sha(const struct bl_transfer_state *state, struct bl_err *err)
 {
-	char named[sizeof(leg->sum)], hash[BL_SHA256_HEX];
+	char sum[sizeof(state->sha_text)], hash[BL_SHA256_HEX];
+	struct bl_sha256 *sha;
+	uint64_t crc;
+	int rc;
 
-	if (!leg->sha)
+	if (!state->sha_text[0] || state->size > SHA_BYTES)
 		return 0;
-	memcpy(named, leg->sum, sizeof(named));
-	if (end_sha(leg->sha, leg->sum, hash, err))
+	if (bl_sha256_new(&sha, err))
 		return -1;
-	if (strcmp(named, leg->sum) != 0)
-		return bl_fail(err, BL_ECORRUPT, "its SHA-256 is %s, S3's is %s", leg->sum, named);
-	return 0;
+	rc = sum_range(state, 0, state->size, sha, &crc, err) || end_sha(sha, sum, hash, err) ? -1
+	                                                                                      : 0;
+	bl_sha256_free(sha);
+	if (!rc && strcmp(sum, state->sha_text) != 0)
+		return bl_fail(err, BL_ECORRUPT, "what came has the SHA-256 %s, S3 stored %s", sum,
+		               state->sha_text);
+	return rc;
 }

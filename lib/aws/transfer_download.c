@@ -206,6 +206,10 @@ static void finish(struct bl_transfer_state *state, uint64_t crc)
 		restart(state, &err);
 		return;
 	}
+	if (bl_download_check_sha(state, &err)) {
+		restart(state, &err);
+		return;
+	}
 	if (trim(state, &err)) {
 		fail(state, NULL, &err);
 		return;
@@ -228,6 +232,21 @@ static bool reply_failed(struct bl_transfer_state *state, struct bl_leg *leg)
 	return true;
 }
 
+/* Of parts ("...-3") they cannot be compared. */
+static void keep_sums(struct bl_transfer_state *state, const struct bl_leg *leg,
+                      const struct bl_s3_object *object)
+{
+	char *text = state->sha_text;
+
+	state->has_crc = object->has_crc;
+	state->head_crc = object->crc;
+	if (object->has_crc ||
+	    !bl_http_header(&leg->reply.http, "x-amz-checksum-sha256", text,
+	                    sizeof(state->sha_text)) ||
+	    strchr(text, '-'))
+		text[0] = '\0';
+}
+
 static void get_ended(struct bl_transfer_state *state, struct bl_leg *leg)
 {
 	struct bl_s3_object object;
@@ -237,12 +256,11 @@ static void get_ended(struct bl_transfer_state *state, struct bl_leg *leg)
 	if (!bl_s3_reply_object(&leg->reply.http, &object, &leg->err) && leg->at != state->size)
 		bl_fail(&leg->err, BL_ECORRUPT, "it has %ju bytes, %ju were expected",
 		        (uintmax_t)object.size, (uintmax_t)state->size);
-	if (leg->err.code || bl_leg_check_sha(leg, &leg->err)) {
+	if (leg->err.code) {
 		restart(state, &leg->err);
 		return;
 	}
-	state->has_crc = object.has_crc;
-	state->head_crc = object.crc;
+	keep_sums(state, leg, &object);
 	memcpy(state->etag, object.etag, sizeof(state->etag));
 	finish(state, leg->crc);
 }
@@ -293,8 +311,7 @@ static void head_ended(struct bl_transfer_state *state, struct bl_leg *leg)
 		return;
 	}
 	state->head_done = true;
-	state->has_crc = object.has_crc;
-	state->head_crc = object.crc;
+	keep_sums(state, leg, &object);
 	finish_parts(state);
 }
 

@@ -29,14 +29,12 @@ struct bl_leg {
 	struct bl_leg *next;             /* of those that ended */
 	enum bl_leg_kind kind;
 	bool under_way, sending; /* sending: not merely hashed */
-	bool whole_head;         /* a download's head was looked at */
 	unsigned part, tries;
 	uint64_t offset, len; /* in the object */
 	uint64_t at, crc;     /* bytes from offset, and their CRC */
 	uint64_t counted;     /* of them in state->moved */
 	uint64_t announced;   /* the CRC in the head of an upload */
-	struct bl_sha256 *sha;
-	char sum[48]; /* base64 of the checksum in the head of an upload, or of the reply's SHA-256 */
+	char sum[48];         /* base64 of the checksum in the head of an upload */
 	char hash[BL_SHA256_HEX], text[48];
 	struct bl_buf body;
 	struct bl_aws_request request;
@@ -81,6 +79,7 @@ struct bl_transfer_state {
 	bool head_begun, head_done, has_crc;
 	bool nothing;       /* a range of it cannot be had */
 	uint64_t head_crc;  /* of the whole object, where has_crc */
+	char sha_text[48];  /* base64 of the SHA-256, where S3 has that instead */
 	uint64_t allocated; /* of a download's file */
 	struct bl_err err;
 };
@@ -118,8 +117,9 @@ int bl_leg_write(void *arg, const char *bytes, size_t len, struct bl_err *err);
 int bl_leg_restart(void *arg, struct bl_err *err);
 /* Reads the leg's bytes once: leg->announced, leg->sum, in SHA-256 mode leg->hash. */
 BL_MUST int bl_leg_sum(struct bl_leg *leg, struct bl_err *err);
-/* After the last byte of a download: BL_ECORRUPT when S3 named another SHA-256. */
-BL_MUST int bl_leg_check_sha(struct bl_leg *leg, struct bl_err *err);
+/* After the last byte of a download: BL_ECORRUPT when S3 has another SHA-256 of the whole, and
+ * nothing else to compare with. */
+BL_MUST int bl_download_check_sha(const struct bl_transfer_state *state, struct bl_err *err);
 /* BL_ECORRUPT when the file of an upload is not what it was. */
 BL_MUST int bl_upload_unchanged(const struct bl_transfer_state *state, struct bl_err *err);
 
