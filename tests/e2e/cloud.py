@@ -23,8 +23,8 @@ BUCKET = "peer-bucket"
 class Peer:
     """A running peer. Everything in it is gone after reset(), which also makes BUCKET."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, ROOT / "tests" / "fakes" / "aws"],
+    def __init__(self, *python):
+        self.process = subprocess.Popen([*(python or (sys.executable,)), ROOT / "tests" / "fakes" / "aws"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line:
@@ -133,8 +133,10 @@ class Peer:
         return [entry["operation"] for entry in self.log(after=after)]
 
     def wait_log(self, operation, n=1, **match):
-        return until(lambda: (lambda found: len(found) >= n and found)(self.log(operation, **match)),
-                     f"{n} x {operation} {match or ''} at the peer")
+        def seen():
+            found = self.log(operation, **match)
+            return found if len(found) >= n else None
+        return until(seen, f"{n} x {operation} {match or ''} at the peer")
 
     # --- buckets ----------------------------------------------------------------------------------
 

@@ -5,10 +5,11 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
-from cloud import BUCKET, boto, env_of
+from cloud import BUCKET, Peer, boto, env_of
 from conftest import PATIENCE
 
 pytest.importorskip("boto3", reason="boto3 is not in the tests' environment")
@@ -29,8 +30,8 @@ def aws_cli():
 
 def run_aws(aws_cli, peer, *args, check=True, **more):
     # before 2.13 the CLI does not know AWS_ENDPOINT_URL and would dial AWS
-    done = subprocess.run([aws_cli, "--endpoint-url", peer.url, *args], env=env_of(peer, **more), capture_output=True, text=True,
-                          timeout=PATIENCE)
+    done = subprocess.run([aws_cli, "--endpoint-url", peer.url, *args], env=env_of(peer, **more),
+                          capture_output=True, text=True, timeout=PATIENCE)
     assert not check or done.returncode == 0, done.stderr
     return done
 
@@ -210,3 +211,17 @@ def test_what_it_does_not_play_is_said(peer):
     s3 = boto("s3", peer)
     assert refusal(s3.get_bucket_acl, Bucket=BUCKET) == (501, "NotImplemented")
     assert refusal(boto("sqs", peer).list_queues)[0] == 501
+
+
+def test_the_standard_library_is_enough_and_it_ends_with_its_parent():
+    """Without packages the checksums are computed in Python, and are the same."""
+    bare = Peer(sys.executable, "-S", "-E")
+    try:
+        bare.reset()
+        s3 = boto("s3", bare)
+        for algorithm in ("CRC32C", "CRC64NVME"):
+            s3.put_object(Bucket=BUCKET, Key=algorithm, Body=b"1234567", ChecksumAlgorithm=algorithm)
+        assert len(bare.objects()) == 2
+    finally:
+        bare.stop()
+    assert bare.process.returncode == 0

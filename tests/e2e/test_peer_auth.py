@@ -136,12 +136,21 @@ def test_sessions_end(peer):
 def test_session_policy_holds(peer):
     policy = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
-         "Resource": f"arn:aws:s3:::{BUCKET}/runs/R/*"}]}
+         "Resource": f"arn:aws:s3:::{BUCKET}/runs/R/*"},
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{BUCKET}",
+         "Condition": {"StringLike": {"s3:prefix": "runs/R/*"}}},
+        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*/outcome.json",
+         "Condition": {"Null": {"s3:if-none-match": "true"}}}]}
     s3 = of_session("s3", peer, peer.session(policy=json.dumps(policy)))
     s3.put_object(Bucket=BUCKET, Key="runs/R/a", Body=b"")
     denied = (403, "AccessDenied")
     assert refusal(s3.put_object, Bucket=BUCKET, Key="runs/Q/a", Body=b"") == denied
     assert refusal(s3.delete_object, Bucket=BUCKET, Key="runs/R/a") == denied
+    s3.list_objects_v2(Bucket=BUCKET, Prefix="runs/R/")
+    assert refusal(s3.list_objects_v2, Bucket=BUCKET, Prefix="runs/") == denied
+    outcome = dict(Bucket=BUCKET, Key="runs/R/outcome.json")
+    assert refusal(s3.put_object, **outcome) == denied
+    s3.put_object(**outcome, IfNoneMatch="*")
 
 
 def assume(peer, token=None, **more):

@@ -18,13 +18,40 @@ def many(value):
     return value if isinstance(value, list) else [value]
 
 
-def matches(statement, action, resource):
-    """Conditions are not weighed: a statement with one counts as if it held."""
+def value_of(key, request):
+    """A condition's key for this request; None: absent."""
+    if key == "s3:prefix":
+        return request.arg("prefix", "")
+    if key == "s3:delimiter":
+        return request.arg("delimiter")
+    if key == "s3:if-none-match":
+        return request.header("if-none-match")
+    if key == "aws:SecureTransport":
+        return "true" if request.tls else "false"
+    raise Problem(501, "NotImplemented", f"the peer does not weigh the condition {key}")
+
+
+def holds(test, key, values, request):
+    have = value_of(key, request)
+    if test == "Null":
+        return (have is None) == (str(many(values)[0]).lower() == "true")
+    same = {"StringEquals": lambda a, b: a == b, "StringLike": fnmatch.fnmatchcase,
+            "Bool": lambda a, b: a == str(b).lower()}.get(test)
+    if same is None:
+        raise Problem(501, "NotImplemented", f"the peer does not weigh {test} in a policy")
+    return have is not None and any(same(have, value) for value in many(values))
+
+
+def matches(statement, action, resource, request):
     return (any(fnmatch.fnmatchcase(action.lower(), a.lower()) for a in many(statement["Action"]))
-            and any(fnmatch.fnmatchcase(resource, r) for r in many(statement["Resource"])))
+            and any(fnmatch.fnmatchcase(resource, r) for r in many(statement["Resource"]))
+            and all(holds(test, key, values, request)
+                    for test, keys in statement.get("Condition", {}).items()
+                    for key, values in keys.items()))
 
 
 def check(credential, service, request):
+    """Session policies name no principal: what none of them allows is denied."""
     if not credential.policy:
         return
     action = ACTIONS.get(request.operation, f"{service}:{request.operation}")
@@ -32,7 +59,7 @@ def check(credential, service, request):
     if request.operation == "DeleteObjects":
         resource += "/*"
     found = [s["Effect"] for s in many(json.loads(credential.policy)["Statement"])
-             if matches(s, action, resource)]
+             if matches(s, action, resource, request)]
     if "Deny" in found or "Allow" not in found:
         raise Problem(403, "AccessDenied", f"User: {credential.arn} is not authorized to perform: "
                       f'{action} on resource: "{resource}" because no session policy allows the '
