@@ -285,6 +285,16 @@ static int keep_reserve(struct ship *ship, struct bl_err *err)
 	return rc;
 }
 
+/* Uploads that an attempt before us was killed in: they cost space only, so best effort. */
+static void tidy(struct ship *ship, unsigned attempt)
+{
+	struct bl_key prefix = bl_key_run(ship->place.run, "%s", "");
+	struct bl_err unsaid = { 0 };
+
+	if (attempt > 1 && bl_store_tidy(ship->store, NULL, prefix.text, &unsaid))
+		bl_err_clear(&unsaid);
+}
+
 int ship_claim(struct ship *ship, const struct ship_request *request, struct ship_reply *reply,
                struct bl_err *err)
 {
@@ -307,6 +317,7 @@ int ship_claim(struct ship *ship, const struct ship_request *request, struct shi
 			return held_by(&held, err);
 		}
 		BL_FAILPOINT("ship.claim.after");
+		tidy(ship, attempt);
 	}
 	if (read_claimed(ship, attempt, &claimed, err) || keep_reserve(ship, err) ||
 	    ship_prepare(ship->run_doc, &claimed, err))

@@ -90,6 +90,16 @@ static int guard_get_many(void *self, const struct bl_call *call, const char *co
 	return bl_store_get_many(guard->inner, call, keys, n, each_max, fn, arg, err);
 }
 
+static int guard_tidy(void *self, const struct bl_call *call, const char *prefix,
+                      struct bl_err *err)
+{
+	const struct guard *guard = self;
+
+	if (may_write(guard, err))
+		return -1;
+	return bl_store_tidy(guard->inner, call, prefix, err);
+}
+
 static int guard_list(void *self, const struct bl_call *call, const char *prefix,
                       const char *start_after, char delimiter, bl_list_fn *fn, void *arg,
                       struct bl_err *err)
@@ -117,6 +127,7 @@ static const struct bl_store_ops ops = {
 	.list = guard_list,
 	.delete = guard_delete,
 	.get_many = guard_get_many,
+	.tidy = guard_tidy,
 };
 
 int ship_open_store(struct ship *ship, struct bl_err *err)

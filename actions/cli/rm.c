@@ -120,6 +120,10 @@ static int remove_run(struct place *place, const char *run, const struct options
 		return bl_fail(err, BL_ECANCELLED, "nothing was removed");
 	if (remove_all(place->store, &sweep, err))
 		return -1;
+	if (bl_store_tidy(place->store, NULL, prefix.text, err)) {
+		bl_log_err(BL_LOG_DEBUG, err); /* a life cycle rule ends them, too */
+		bl_err_clear(err);
+	}
 	/* the attempts' work directories of this machine */
 	snprintf(work, sizeof(work), ".branchline/work/%s", run);
 	if (bl_fs_open_dir(place->root, &root, err) || bl_fs_remove_tree(root, work, err)) {

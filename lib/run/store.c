@@ -289,6 +289,14 @@ int bl_store_delete(struct bl_store *store, const struct bl_call *call, const ch
 	return 0;
 }
 
+int bl_store_tidy(struct bl_store *store, const struct bl_call *call, const char *prefix,
+                  struct bl_err *err)
+{
+	if (store->ops->tidy && store->ops->tidy(store->self, call, prefix, err))
+		return bl_wrap(err, "tidy %s", prefix);
+	return 0;
+}
+
 static int get_one_file(struct bl_store *store, const struct bl_call *call, struct bl_file *file,
                         struct bl_err *err)
 {

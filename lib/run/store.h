@@ -90,8 +90,8 @@ BL_MUST int bl_store_get_file(struct bl_store *store, const struct bl_call *call
                               int fd, uint64_t *size, uint64_t *crc, struct bl_err *err);
 
 /*
- * Whole objects whose size is known, each to its own file from offset 0, many at once where the store
- * can. BL_ECORRUPT: one has another size. err names the key; the others may have come or not.
+ * Whole objects whose size is known, each to its own file from offset 0, many at once where the
+ * store can. BL_ECORRUPT: one has another size. err names the key; the others may have come or not.
  */
 struct bl_file {
 	const char *key;
@@ -127,8 +127,15 @@ BL_MUST int bl_store_delete_many(struct bl_store *store, const struct bl_call *c
                                  const char *const *keys, size_t n, struct bl_err *err);
 
 /*
+ * Ends what writers that were killed have left unfinished below a prefix, where a store keeps such
+ * things; nobody may be writing there.
+ */
+BL_MUST int bl_store_tidy(struct bl_store *store, const struct bl_call *call, const char *prefix,
+                          struct bl_err *err);
+
+/*
  * The seam: one table per kind of store. Arguments are checked before. get_many, delete_many
- * and get_files may be NULL: then one by one.
+ * and get_files may be NULL: then one by one; tidy: then there is nothing to do.
  */
 struct bl_store_ops {
 	void (*close)(void *self);
@@ -152,6 +159,7 @@ struct bl_store_ops {
 	                 struct bl_err *err);
 	int (*delete_many)(void *self, const struct bl_call *call, const char *const *keys,
 	                   size_t n, struct bl_err *err);
+	int (*tidy)(void *self, const struct bl_call *call, const char *prefix, struct bl_err *err);
 };
 /* Takes `self` over on success only. */
 BL_MUST int bl_store_new(const struct bl_store_ops *ops, void *self, const char *uri,

@@ -130,6 +130,16 @@ static int s3_delete_many(void *self, const struct bl_call *call, const char *co
 	return bl_s3_delete_many(store->s3, call, keys, n, err);
 }
 
+static int s3_tidy(void *self, const struct bl_call *call, const char *prefix, struct bl_err *err)
+{
+	struct s3_store *store = self;
+	unsigned aborted;
+
+	if (may_write(store, call, err))
+		return -1;
+	return bl_s3_abort_stale(store->s3, call, prefix, 0, &aborted, err);
+}
+
 static int s3_get_files(void *self, const struct bl_call *call, struct bl_file *files, size_t n,
                         struct bl_err *err)
 {
@@ -247,6 +257,7 @@ static const struct bl_store_ops ops = {
 	.get_many = s3_get_many,
 	.delete_many = s3_delete_many,
 	.get_files = s3_get_files,
+	.tidy = s3_tidy,
 };
 
 static int read_name(const char *uri, char bucket[64], struct bl_err *err)

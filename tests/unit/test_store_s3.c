@@ -9,12 +9,14 @@
 #include "tests/unit/store_contract.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -151,6 +153,50 @@ static void pages_are_one_list(void **state)
 	assert_list(*state, "", "d7/", '/', "d7/ d8/ d9/ ");
 }
 
+static size_t count_uploads(void)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(1 << 20);
+	const char *at;
+	size_t n = 0;
+
+	peer_ask("/uploads?bucket=bucket", &text);
+	for (at = bl_buf_text(&text); (at = strstr(at, "\"id\"")); at++)
+		n++;
+	return n;
+}
+
+/* A large file whose writer was killed: its upload is ended, others' are not. */
+static void what_a_killed_writer_left_is_ended(void **state)
+{
+	size_t size = (size_t)20 << 20;
+	struct bl_err err = { 0 };
+	BL_FD fd = memfd_create("big", MFD_CLOEXEC);
+	int status;
+	pid_t pid;
+
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		BL_STORE own = NULL;
+		uint64_t crc;
+
+		/* a client of its own: nothing is shared after a fork */
+		setenv("BRANCHLINE_FAILPOINT", "s3.upload.part=kill@2", 1);
+		if (bl_store_open("s3://bucket", BL_STORE_WRITE, &own, &err))
+			_exit(1);
+		_exit(bl_store_put_file(own, NULL, "runs/a/big", fd, size, &crc, &err) ? 2 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(count_uploads(), 1);
+	assert_list(*state, "", NULL, 0, "");
+	must(bl_store_tidy(*state, NULL, "runs/b/", &err), &err);
+	assert_int_equal(count_uploads(), 1);
+	must(bl_store_tidy(*state, NULL, "runs/a/", &err), &err);
+	assert_int_equal(count_uploads(), 0);
+}
+
 /* The reply of the first try is lost after the write: the second meets it. */
 static void a_lost_reply_is_an_answer_of_its_own(void **state)
 {
@@ -199,7 +245,8 @@ static int every_operation(struct bl_err *err)
 	    bl_store_get(store, NULL, "d/k", &buf, err) ||
 	    bl_store_get_range(store, NULL, "d/k", 1, 2, &buf, &total, err) ||
 	    bl_store_list(store, NULL, "", "d/k", '/', note, &buf, err) ||
-	    bl_buf_check(&buf, "buffer", err) || bl_store_delete(store, NULL, "d/n", err))
+	    bl_store_tidy(store, NULL, "d/", err) || bl_buf_check(&buf, "buffer", err) ||
+	    bl_store_delete(store, NULL, "d/n", err))
 		return -1;
 	return 0;
 }
@@ -230,6 +277,7 @@ int main(void)
 		ON_PEER(a_store_for_reading_refuses_to_write),
 		ON_PEER(what_is_no_key_of_ours_is_not_listed),
 		ON_PEER(pages_are_one_list),
+		ON_PEER(what_a_killed_writer_left_is_ended),
 		ON_PEER(a_lost_reply_is_an_answer_of_its_own),
 		ON_PEER(a_flipped_bit_is_noticed),
 		ON_PEER(each_allocation_of_the_store),
