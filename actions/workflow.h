@@ -23,7 +23,8 @@ BL_MUST int workflow_entry(const char *name, const char *value, const char *deli
 struct workflow_pair {
 	const char *name, *value;
 };
-/* Appends all in one write, each with a delimiter of its own, of 128 random bits. BL_ENOENT: this is no step. */
+/* Appends all in one write, each with a delimiter of its own, of 128 random bits. BL_ENOENT:
+ * this is no step. */
 BL_MUST int workflow_write(enum workflow_file file, const struct workflow_pair *pairs, size_t n,
                            struct bl_err *err);
 

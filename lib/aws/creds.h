@@ -19,11 +19,13 @@ BL_MUST int bl_credentials_copy(const struct bl_credentials *from, struct bl_cre
                                 struct bl_err *err);
 
 /*
- * A source of credentials that keeps them fresh. Order: a role by GitHub's OIDC where one is given
- * (option, else AWS_ROLE_ARN) and ACTIONS_ID_TOKEN_REQUEST_URL exists; then AWS's own: environment
- * keys (not when a profile was named by option), profile with role_arn (source_profile or
- * credential_source or web_identity_token_file), AWS_WEB_IDENTITY_TOKEN_FILE, SSO cache, shared credentials file,
- * credential_process, config file, container, IMDSv2.
+ * A source of credentials that keeps them fresh. Order: a role by GitHub's OIDC where one is
+ * given (option, else AWS_ROLE_ARN) and ACTIONS_ID_TOKEN_REQUEST_URL exists; then AWS's own:
+ * environment keys (not when a profile was named by option), profile with role_arn
+ * (source_profile or credential_source or web_identity_token_file), AWS_WEB_IDENTITY_TOKEN_FILE,
+ * SSO cache, shared credentials file, credential_process, config file, container, IMDSv2. A role
+ * given by option is never passed over: without GitHub's variables, get says which permission is
+ * missing.
  */
 struct bl_creds_options {
 	const char *profile;  /* NULL: AWS_PROFILE, default */
@@ -44,12 +46,12 @@ BL_MUST int bl_creds_open(const struct bl_creds_options *options, struct bl_cred
 void bl_creds_close(struct bl_creds *creds); /* wipes; takes NULL */
 
 /*
- * What to sign with now; valid until the next call. Fetched at first and again before they expire,
- * from 15 min before. A failure then is kept quiet and the old ones serve to their end: the next try waits
- * a minute, in the last 10 min 10 s; all shorter for short sessions. One source that gave
- * credentials is kept; an instance's own serve past their end while it gives no others. BL_EDENIED: no
- * source has any (all that were tried are named), or STS refused (claims shown beside what the trust
- * policy must say).
+ * What to sign with now; valid until the next call. Fetched at first and again before they
+ * expire, from 15 min before. A failure then is kept quiet and the old ones serve to their end:
+ * the next try waits a minute, in the last 10 min 10 s; all shorter for short sessions. One
+ * source that gave credentials is kept; an instance's own serve past their end while it gives no
+ * others. BL_EDENIED: no source has any (all that were tried are named), or STS refused (claims
+ * shown beside what the trust policy must say).
  */
 BL_MUST int bl_creds_get(struct bl_creds *creds, const struct bl_credentials **out,
                          struct bl_err *err);

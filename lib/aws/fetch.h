@@ -25,9 +25,10 @@ struct bl_fetched {
 void bl_fetched_done(struct bl_fetched *fetched); /* wipes; takes a zeroed one */
 
 /*
- * 0 when a reply came that asking again would not change: its status may be any. Lost and 5xx replies
- * and 429 are repeated. BL_ERETRY: they were so to the last; fetched->http.status is then the last
- * one's, 0 when none came. Other codes as of bl_http_send(). fetched zeroed by the caller.
+ * 0 when a reply came that asking again would not change: its status may be any. Lost and 5xx
+ * replies and 429 are repeated. BL_ERETRY: they were so to the last; fetched->http.status is then
+ * the last one's, 0 when none came. Other codes as of bl_http_send(). fetched zeroed by the
+ * caller.
  */
 BL_MUST int bl_fetch(struct bl_http *http, const struct bl_fetch *fetch, struct bl_fetched *fetched,
                      struct bl_err *err);

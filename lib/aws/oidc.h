@@ -11,9 +11,9 @@ bool bl_oidc_available(void);
 
 /*
  * A fresh token of this GitHub job (ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN), for one exchange:
- * never stored. Works the same for github.com, GHE.com and GitHub Enterprise Server: the URL is the job's own.
- * BL_EDENIED: the variables are absent (names `permissions: id-token: write`, and forks); BL_ERETRY: the issuer
- * failed after three tries.
+ * never stored. Works the same for github.com, GHE.com and GitHub Enterprise Server: the URL is
+ * the job's own. BL_EDENIED: the variables are absent (names `permissions: id-token: write`, and
+ * forks); BL_ERETRY: the issuer failed after three tries.
  */
 BL_MUST int bl_oidc_token(struct bl_http *http, const char *audience, struct bl_secret *token,
                           struct bl_err *err);

@@ -34,7 +34,8 @@ BL_MUST int bl_sts_caller(struct bl_aws *aws, struct bl_caller *out, struct bl_e
 
 /* Pure: `text` as a session name; two characters at least. */
 void bl_sts_session_name(const char *text, char name[BL_STS_NAME_MAX + 1]);
-/* Pure: BL_EINPUT names what is wrong with it: "arn:aws:iam::123456789012:role/NAME", not "GitHubActions". */
+/* Pure: BL_EINPUT names what is wrong with it: "arn:aws:iam::123456789012:role/NAME", not
+ * "GitHubActions". */
 BL_MUST int bl_sts_check_role(const char *role_arn, struct bl_err *err);
 
 #endif
