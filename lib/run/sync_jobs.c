@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TURN_MAX 64
 #define STALE_MS (24 * 3600000ll)
 
 /* --- Queues ---------------------------------------------------------------------------------- */
@@ -242,12 +243,12 @@ static void only_say(struct sync *sync, const struct sync_plan *plan)
 }
 
 /* True: nothing is left to do for it. */
-static bool is_settled(struct sync *sync, const struct sync_plan *plan)
+static bool is_settled(struct sync *sync, struct sync_plan *plan)
 {
 	struct bl_err err = { 0 };
 	bool equal = false;
 
-	if (plan->look && sync_look(sync, plan->name, &equal, &err)) {
+	if (plan->look && sync_look(sync, plan, &equal, &err)) {
 		sync_failed(sync, plan->name, &err);
 		return true;
 	}
@@ -294,9 +295,12 @@ static bool is_full(const struct sync *sync)
 
 void sync_start_jobs(struct sync *sync)
 {
-	while (sync->plans && !sync->fatal.code && !is_full(sync) && !sync_is_stopped(sync)) {
+	/* not all that is planned: what has come is to be settled, and shown, in between */
+	for (int i = 0; i < TURN_MAX && sync->plans && !sync->fatal.code; i++) {
 		struct sync_plan *plan = sync->plans;
 
+		if (is_full(sync) || sync_is_stopped(sync))
+			return;
 		sync->plans = plan->next;
 		if (!sync->plans)
 			sync->last_plan = NULL;

@@ -9,28 +9,77 @@
 #include <string.h>
 
 #define PIECE_BYTES ((size_t)1 << 20)
+#define ASK_AT_ONCE 64
 
-/* has false: S3 has no CRC-64/NVME of it. */
-struct sum {
-	bool has;
-	uint64_t crc;
-};
-
-static int sum_object(struct bl_s3 *s3, const char *prefix, const char *name, struct sum *sum,
-                      struct bl_err *err)
+static int add_key(const struct sync_place *place, const char *name, struct bl_buf *keys,
+                   struct bl_err *err)
 {
-	char key[SYNC_KEY_MAX + 1];
-	struct bl_s3_object object;
-
-	if (snprintf(key, sizeof(key), "%s%s", prefix, name) >= (int)sizeof(key))
+	if (strlen(place->prefix) + strlen(name) > SYNC_KEY_MAX)
 		return bl_fail(err, BL_EDATA, "over the 1,024 bytes of a key");
-	if (bl_s3_head(s3, NULL, key, &object, err))
+	bl_buf_adds(keys, place->prefix);
+	bl_buf_add(keys, name, strlen(name) + 1);
+	return bl_buf_check(keys, "keys", err);
+}
+
+static struct sync_sum *sum_of(struct sync *sync, const struct sync_place *place,
+                               struct sync_plan *plan)
+{
+	return place == &sync->src ? &plan->src : &plan->dst;
+}
+
+/* Many at once, of this plan and those behind it: one by one each would cost a round trip. */
+static int ask_ahead(struct sync *sync, const struct sync_place *place, struct sync_plan *plan,
+                     struct bl_err *err)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(ASK_AT_ONCE * (SYNC_KEY_MAX + 1));
+	struct bl_s3_object objects[ASK_AT_ONCE];
+	struct sync_plan *plans[ASK_AT_ONCE];
+	const char *keys[ASK_AT_ONCE] = { 0 }, *at;
+	bool known[ASK_AT_ONCE];
+	size_t n = 0;
+
+	for (struct sync_plan *next = plan; next && n < ASK_AT_ONCE;
+	     next = next == plan ? sync->plans : next->next) {
+		if (!next->look || sum_of(sync, place, next)->known)
+			continue;
+		if (add_key(place, next->name, &text, err))
+			return -1;
+		plans[n++] = next;
+	}
+	at = text.data;
+	for (size_t i = 0; i < n; i++, at += strlen(at) + 1)
+		keys[i] = at;
+	if (bl_s3_head_many(place->s3, NULL, keys, n, objects, known, err))
 		return -1;
-	*sum = (struct sum){ object.has_crc, object.crc };
+	for (size_t i = 0; i < n; i++) {
+		if (known[i])
+			*sum_of(sync, place, plans[i]) =
+				(struct sync_sum){ true, objects[i].has_crc, objects[i].crc };
+	}
 	return 0;
 }
 
-static int read_sum(struct sync *sync, int fd, char *bytes, struct sum *sum, struct bl_err *err)
+static int sum_object(struct sync *sync, const struct sync_place *place, struct sync_plan *plan,
+                      struct bl_err *err)
+{
+	struct sync_sum *sum = sum_of(sync, place, plan);
+	BL_AUTO(bl_buf) key = BL_BUF(SYNC_KEY_MAX + 1);
+	struct bl_s3_object object;
+
+	if (ask_ahead(sync, place, plan, err))
+		return -1;
+	if (sum->known)
+		return 0;
+	/* it failed: once more, alone, to say why */
+	if (add_key(place, plan->name, &key, err) ||
+	    bl_s3_head(place->s3, NULL, key.data, &object, err))
+		return -1;
+	*sum = (struct sync_sum){ true, object.has_crc, object.crc };
+	return 0;
+}
+
+static int read_sum(struct sync *sync, int fd, char *bytes, struct sync_sum *sum,
+                    struct bl_err *err)
 {
 	struct bl_err unsaid = { 0 };
 	uint64_t at = 0;
@@ -52,11 +101,11 @@ static int read_sum(struct sync *sync, int fd, char *bytes, struct sum *sum, str
 		if (bl_aws_step(sync->aws, 0, &unsaid))
 			bl_err_clear(&unsaid);
 	}
-	sum->has = true;
+	sum->known = sum->has = true;
 	return 0;
 }
 
-static int sum_file(struct sync *sync, int root, const char *name, struct sum *sum,
+static int sum_file(struct sync *sync, int root, const char *name, struct sync_sum *sum,
                     struct bl_err *err)
 {
 	BL_FD fd = -1;
@@ -73,30 +122,32 @@ static int sum_file(struct sync *sync, int root, const char *name, struct sum *s
 	return rc;
 }
 
-static int sum_side(struct sync *sync, const struct sync_place *place, const char *name,
-                    struct sum *sum, struct bl_err *err)
+static int sum_side(struct sync *sync, const struct sync_place *place, struct sync_plan *plan,
+                    struct bl_err *err)
 {
-	*sum = (struct sum){ 0 };
-	if (place->s3)
-		return sum_object(place->s3, place->prefix, name, sum, err);
-	return sum_file(sync, place->root, name, sum, err);
+	struct sync_sum *sum = sum_of(sync, place, plan);
+
+	if (sum->known)
+		return 0;
+	return place->s3 ? sum_object(sync, place, plan, err)
+	                 : sum_file(sync, place->root, plan->name, sum, err);
 }
 
-int sync_look(struct sync *sync, const char *name, bool *equal, struct bl_err *err)
+int sync_look(struct sync *sync, struct sync_plan *plan, bool *equal, struct bl_err *err)
 {
 	/* S3 first: where it has no checksum the file need not be read */
-	const struct sync_place *first = sync->src.s3 ? &sync->src : &sync->dst;
-	const struct sync_place *second = sync->src.s3 ? &sync->dst : &sync->src;
-	struct sum one, other;
+	bool src_first = sync->src.s3 != NULL;
+	const struct sync_place *first = src_first ? &sync->src : &sync->dst;
+	const struct sync_place *second = src_first ? &sync->dst : &sync->src;
 
 	*equal = false;
-	if (sum_side(sync, first, name, &one, err))
+	if (sum_side(sync, first, plan, err))
 		return -1;
-	if (!one.has)
+	if (!sum_of(sync, first, plan)->has)
 		return 0;
-	if (sum_side(sync, second, name, &other, err))
+	if (sum_side(sync, second, plan, err))
 		return -1;
-	*equal = other.has && one.crc == other.crc;
+	*equal = plan->src.has && plan->dst.has && plan->src.crc == plan->dst.crc;
 	return 0;
 }
 

@@ -184,11 +184,18 @@ void sync_journal_close(struct sync_journal *journal, enum sync_rest rest);
 
 enum sync_way { SYNC_UPLOAD, SYNC_DOWNLOAD, SYNC_COPY };
 
+/* has false: S3 has no CRC-64/NVME of it. */
+struct sync_sum {
+	bool known, has;
+	uint64_t crc;
+};
+
 /* What is to be moved. The etag lies behind the name. */
 struct sync_plan {
 	struct sync_plan *next;
 	struct bl_sync_side side;
-	bool look; /* only if the checksums differ */
+	bool look;                /* only if the checksums differ: */
+	struct sync_sum src, dst; /* as far as known */
 	const char *etag;
 	char name[];
 };
@@ -243,8 +250,9 @@ BL_MUST int sync_flush_doomed(struct sync *sync, struct bl_err *err);
 BL_MUST int sync_explain_empty(struct sync *sync, struct bl_err *err);
 void sync_make_fatal(struct sync *sync, const struct bl_err *err);
 
-/* Whether both sides hold the same bytes, as far as their checksums tell. */
-BL_MUST int sync_look(struct sync *sync, const char *name, bool *equal, struct bl_err *err);
+/* Whether both sides hold the same bytes, as far as their checksums tell. Asks S3 about those that
+ * follow, too. */
+BL_MUST int sync_look(struct sync *sync, struct sync_plan *plan, bool *equal, struct bl_err *err);
 
 size_t sync_plan_bytes(const struct sync_plan *plan);
 

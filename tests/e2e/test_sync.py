@@ -185,6 +185,23 @@ def test_checksum_finds_what_size_and_time_hide(sync, peer, tmp_path):
     assert (src / "b").read_text() == "1234"
 
 
+def test_checksums_are_asked_for_once_each(sync, peer, tmp_path):
+    other = peer.bucket("other-bucket")
+    many = {f"{i:04d}": b"%d" % i for i in range(150)}
+    write(tmp_path / "src", many)
+    for bucket in (BUCKET, other):
+        peer.put_many(many, bucket)
+    before = sync.mark()
+    assert sync.totals("src", URI, "--checksum")["equal"] == 150
+    assert sync.seen(before) == {"ListObjectsV2": 1, "HeadObject": 150}
+    before = sync.mark()
+    assert sync.totals(URI, f"s3://{other}", "--checksum")["equal"] == 150
+    assert sync.seen(before) == {"ListObjectsV2": 2, "HeadObject": 300}
+    peer.script(operation="HeadObject", key="0007", count=0, error="AccessDenied")
+    done = sync.call("src", URI, "--checksum", status=4)
+    assert "failed 0007: " in done.stderr and "149 equal" in done.stderr
+
+
 def test_delete_removes_what_only_dst_has(sync, peer, tmp_path):
     src = write(tmp_path / "src", {"keep": "1", "d/keep": "2"})
     peer.put_many({"keep": b"1", "old": b"x", "d/old": b"x", "d/odd\n": b"x", "mark/": b"",
