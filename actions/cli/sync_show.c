@@ -14,6 +14,7 @@
 #define NAMED_MAX 20
 #define REDRAW_MS 200
 #define SAY_MS 60000
+#define SAY_BYTES ((uint64_t)64 << 20)
 #define RATED_MS 100 /* in less a rate means nothing */
 #define RATE_MS 1000
 #define BAR_CELLS 24
@@ -153,7 +154,7 @@ static void add_bar_text(const struct sync_show *show, const struct bl_sync_tota
 }
 
 void sync_show_bar(const struct sync_show *show, const struct bl_sync_totals *so_far,
-                   int64_t now_ms, struct bl_buf *out)
+                   struct bl_buf *out)
 {
 	double share = so_far->known_bytes && so_far->all_listed
 	                       ? (double)bytes_so_far(so_far) / (double)so_far->known_bytes
@@ -161,7 +162,6 @@ void sync_show_bar(const struct sync_show *show, const struct bl_sync_totals *so
 	BL_AUTO(bl_buf) text = BL_BUF(512);
 	int used = 8;
 
-	(void)now_ms;
 	bl_buf_addf(out, "%s%-8s%s", show->colour ? "\033[1m" : "",
 	            share < 0 && !so_far->known ? "listing" : "syncing",
 	            show->colour ? "\033[0m" : "");
@@ -192,6 +192,21 @@ static void measure(struct sync_show *show, const struct bl_sync_totals *so_far,
 	show->rate_bytes = done;
 }
 
+/* Where nothing is redrawn, a line between listing and moving, if that takes long enough to wait. */
+static void say_listed(const struct bl_sync_totals *so_far)
+{
+	uint64_t left = so_far->known_bytes - bytes_so_far(so_far);
+	BL_AUTO(bl_buf) text = BL_BUF(512);
+
+	if (bytes_so_far(so_far) > so_far->known_bytes || left < SAY_BYTES)
+		return;
+	bl_buf_addf(&text, "%" PRIu64 " names listed, ", so_far->listed_src);
+	add_plural(&text, so_far->known - so_far->moved);
+	bl_buf_adds(&text, " to go, ");
+	bl_str_add_bytes(&text, left);
+	bl_log(BL_LOG_INFO, "%s", bl_buf_text(&text));
+}
+
 void sync_show_progress(void *arg, const struct bl_sync_totals *so_far)
 {
 	struct sync_show *show = arg;
@@ -200,10 +215,14 @@ void sync_show_progress(void *arg, const struct bl_sync_totals *so_far)
 
 	measure(show, so_far, now);
 	if (show->animated && now - show->drawn_ms >= REDRAW_MS) {
-		sync_show_bar(show, so_far, now, &text);
+		sync_show_bar(show, so_far, &text);
 		fprintf(stderr, "\r\033[K%s", bl_buf_text(&text));
 		show->bar_shown = true;
 		show->drawn_ms = now;
+	}
+	if (!show->animated && so_far->all_listed && !show->listed) {
+		show->listed = true;
+		say_listed(so_far);
 	}
 	if (show->animated || now - show->said_ms < SAY_MS)
 		return;

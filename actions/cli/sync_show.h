@@ -10,11 +10,11 @@
 
 /*
  * What a person sees of a sync, on stderr: on a terminal a bar with rate and ETA, elsewhere a line
- * a minute; names that were not done, at most 20; at the end one line. A dry run prints the names
+ * when all is listed and one a minute; names that were not done, at most 20; at the end one line. A dry run prints the names
  * on stdout.
  */
 struct sync_show {
-	bool animated, colour, prints, dry_run, bar_shown;
+	bool animated, colour, prints, dry_run, bar_shown, listed;
 	int width;
 	int64_t since_ms, drawn_ms, said_ms;
 	uint64_t named, unnamed; /* not done, and said so or not */
@@ -29,7 +29,7 @@ void sync_show_end(struct sync_show *show, const struct bl_sync_totals *totals, 
 
 /* Pure: the bar's text for a terminal of show->width columns, and the last line. */
 void sync_show_bar(const struct sync_show *show, const struct bl_sync_totals *so_far,
-                   int64_t now_ms, struct bl_buf *out);
+                   struct bl_buf *out);
 void sync_show_sum(const struct sync_show *show, const struct bl_sync_totals *totals, int64_t ms,
                    struct bl_buf *out);
 
