@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	CONNECT_MS = 5000,
@@ -20,21 +19,12 @@ enum {
 
 /* --- Sockets and the timer -------------------------------------------------------------------- */
 
-/* libcurl times by this clock, which tests do not replace. */
-static int64_t timer_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct bl_http *http = arg;
 
 	(void)multi;
-	http->timer_ms = timeout_ms < 0 ? -1 : timer_clock_ms() + timeout_ms;
+	http->timer_ms = timeout_ms < 0 ? -1 : bl_http_timer_clock_ms() + timeout_ms;
 	return 0;
 }
 
@@ -73,7 +63,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ke
 
 int bl_curl_timeout_ms(const struct bl_http *http)
 {
-	int64_t left = http->timer_ms - timer_clock_ms();
+	int64_t left = http->timer_ms - bl_http_timer_clock_ms();
 
 	if (http->timer_ms < 0)
 		return -1;
@@ -105,7 +95,7 @@ int bl_curl_act(struct bl_http *http, const struct pollfd *seen, struct bl_err *
 
 int bl_curl_run_timer(struct bl_http *http, struct bl_err *err)
 {
-	if (http->timer_ms < 0 || http->timer_ms > timer_clock_ms())
+	if (http->timer_ms < 0 || http->timer_ms > bl_http_timer_clock_ms())
 		return 0;
 	http->timer_ms = -1;
 	return act(http, CURL_SOCKET_TIMEOUT, 0, err);
@@ -285,6 +275,8 @@ int bl_curl_prepare(struct bl_http_call *call, const struct bl_http_request *req
 	CURL *easy = call->easy;
 	bool is_near = bl_host_is_loopback(call->host) || bl_host_is_metadata(call->host);
 	bool is_direct = request->no_proxy || is_near;
+	/* libcurl can lose the query of a URL for want of memory, but not a target of our own */
+	const char *target = is_direct || call->is_tls ? bl_http_target(request->url) : NULL;
 	long connect_ms = request->connect_ms ? request->connect_ms : CONNECT_MS;
 	size_t n;
 
@@ -294,6 +286,7 @@ int bl_curl_prepare(struct bl_http_call *call, const struct bl_http_request *req
 	call->why[0] = '\0';
 	/* Where libcurl alone writes it does so without SIGPIPE; TLS libraries do not. */
 	if (curl_easy_setopt(easy, CURLOPT_URL, request->url) ||
+	    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, target) ||
 	    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->nodes) ||
 	    curl_easy_setopt(easy, CURLOPT_PROXY, is_direct ? "" : NULL) ||
 	    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) ||

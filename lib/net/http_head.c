@@ -172,3 +172,11 @@ void bl_http_reply_done(struct bl_http_reply *reply)
 	bl_buf_done(&reply->head);
 	bl_buf_done(&reply->body);
 }
+
+const char *bl_http_target(const char *url)
+{
+	const char *at = strstr(url, "://") + 3;
+
+	at += strcspn(at, "/?");
+	return *at == '/' ? at : NULL;
+}

@@ -29,6 +29,12 @@ BL_MUST int bl_http_head_line(struct bl_http_head *head, struct bl_buf *out, con
  */
 BL_MUST int bl_http_head_lines(const char *text, struct bl_buf *out, size_t *n, struct bl_err *err);
 
+/* "/path?query" of a URL that was found to be good; NULL: it has no path. */
+const char *bl_http_target(const char *url);
+
+/* What libcurl times by: CLOCK_MONOTONIC, which tests do not replace. */
+int64_t bl_http_timer_clock_ms(void);
+
 /* What makes an exchange end though nothing happens. */
 struct bl_http_watch {
 	int64_t deadline_ms; /* 0: none */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http_parts.h"
 
+#include <time.h>
+
 static void lower_to(int64_t *next_ms, int64_t at_ms)
 {
 	if (at_ms < *next_ms)
@@ -35,4 +37,12 @@ enum bl_http_verdict bl_http_judge(struct bl_http_watch *watch, int64_t now_ms, 
 	/* looked at more often than that, so that a stop is seen soon after its time */
 	lower_to(next_ms, now_ms + watch->stall_ms / 4 + 1);
 	return BL_HTTP_GOES_ON;
+}
+
+int64_t bl_http_timer_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
