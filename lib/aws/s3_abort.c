@@ -146,7 +146,7 @@ int bl_s3_abort(struct bl_s3 *s3, const struct bl_call *call, const char *key,
 static int abort_old(struct bl_s3 *s3, const struct bl_call *call, const struct uploads *uploads,
                      unsigned *aborted, struct bl_err *err)
 {
-	const char *at = uploads->old.data;
+	const char *at = bl_buf_text(&uploads->old);
 
 	for (size_t i = 0; i < uploads->n; i++) {
 		const char *key = at, *id = key + strlen(key) + 1;

@@ -9,6 +9,7 @@
  * there is no python3, and it was said. The environment then leads AWS's clients to it.
  */
 bool peer_start(void);
+int peer_skip(void); /* then: a group of one test that is skipped */
 void peer_stop(void);
 
 /* "POST" "/script" "{...}": see tests/fakes/aws/README.md. Not 200: the test fails. */
