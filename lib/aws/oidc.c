@@ -30,7 +30,7 @@ bool bl_oidc_available(void)
 
 static int not_available(struct bl_err *err)
 {
-	bl_fail(err, BL_EDENIED, "no GitHub identity token: %s is not set",
+	bl_fail(err, BL_EDENIED, "%s is not set",
 	        variable(URL_VARIABLE) ? TOKEN_VARIABLE : URL_VARIABLE);
 	return bl_next(err, "add `permissions: id-token: write` to the job; pull requests from "
 	                    "forks get none");
@@ -42,6 +42,8 @@ static int request_parts(const char *audience, struct bl_buf *url, struct bl_buf
 {
 	const char *base = variable(URL_VARIABLE), *token = variable(TOKEN_VARIABLE);
 
+	if (!base || !token)
+		return not_available(err);
 	if (strpbrk(token, "\r\n"))
 		return bl_fail(err, BL_EINPUT, TOKEN_VARIABLE " holds a line break");
 	bl_buf_addf(url, "%s%caudience=", base, strchr(base, '?') ? '&' : '?');
@@ -103,8 +105,6 @@ int bl_oidc_token(struct bl_http *http, const char *audience, struct bl_secret *
 	BL_AUTO(bl_fetched) fetched = { 0 };
 	struct bl_fetch fetch = { .what = "ask the issuer" };
 
-	if (!bl_oidc_available())
-		return not_available(err);
 	if (request_parts(audience ? audience : AUDIENCE, &url, &headers, err))
 		return bl_wrap(err, "GitHub identity token");
 	fetch.url = bl_buf_text(&url);
