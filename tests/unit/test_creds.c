@@ -97,7 +97,7 @@ static void what_is_due_follows_from_the_clock(void **state)
 static struct canned *issuer_of(int64_t life, int64_t every, size_t mints)
 {
 	static struct canned_reply replies[MINTS_MAX + 1];
-	static char keys[MINTS_MAX][24];
+	static char keys[MINTS_MAX][32];
 
 	assert_true(mints <= MINTS_MAX);
 	replies[0] = (struct canned_reply){ .on = TOKEN, .body = token_json(CLAIMS) };
