@@ -144,6 +144,8 @@ static void add_counts(const struct bl_sync_totals *so_far, struct bl_buf *out)
 static void add_bar_text(const struct sync_show *show, const struct bl_sync_totals *so_far,
                          struct bl_buf *out)
 {
+	if (!so_far->known && !so_far->listed_src)
+		return;
 	if (!so_far->known) {
 		bl_buf_addf(out, "  %" PRIu64 " names compared", so_far->listed_src);
 		return;

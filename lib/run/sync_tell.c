@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/sync_parts.h"
 
+#include <string.h>
+
 #define LOST_MAX 16 /* in a row: the network, not the names */
 
 void sync_say(const struct sync *sync, const char *act, const char *name, uint64_t size,
@@ -55,8 +57,11 @@ void sync_failed(struct sync *sync, const char *name, struct bl_err *err)
 		return;
 	}
 	bl_buf_adds(&why, err->text);
-	if (err->next[0])
+	/* what to do about many alike is said once */
+	if (err->next[0] && strcmp(err->next, sync->said_next) != 0) {
 		bl_buf_addf(&why, "; %s", err->next);
+		memcpy(sync->said_next, err->next, sizeof(sync->said_next));
+	}
 	sync_say(sync, "failed", name, 0, why.failed ? err->text : bl_buf_text(&why));
 	bl_err_clear(err);
 }

@@ -210,6 +210,7 @@ def test_one_that_is_denied_is_named_and_the_rest_done(sync, peer, tmp_path):
     peer.script(operation="GetObject", key="1*", count=0, error="AccessDenied")
     done = sync.call(URI, "dst", status=4)
     assert "10 failed, the rest is done" in done.stderr
+    assert done.stderr.count("failed 1") == 10 and done.stderr.count("allow s3:GetObject") == 1
     assert len(read(tmp_path / "dst")) == 30
 
 
