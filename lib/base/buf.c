@@ -30,6 +30,7 @@ char *bl_buf_room(struct bl_buf *buf, size_t len)
 	}
 	buf->data = data;
 	buf->cap = cap;
+	data[buf->len] = '\0'; /* room that nothing is put in */
 	return data + buf->len;
 }
 

@@ -144,11 +144,26 @@ static void every_failed_allocation_is_told(void **state)
 	each_allocation_fails(fill, 50);
 }
 
+/* A file that is empty: room was made, and nothing came. */
+static void unused_room_is_no_text(void **state)
+{
+	BL_AUTO(bl_buf) buf = BL_BUF(4096);
+	char *used = malloc(128);
+
+	(void)state;
+	assert_non_null(used);
+	memset(used, 'x', 128);
+	free(used); /* what the next allocation of that size may hold */
+	assert_non_null(bl_buf_room(&buf, 100));
+	assert_string_equal(bl_buf_text(&buf), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_are_joined),
 		cmocka_unit_test(an_empty_buffer_has_text),
+		cmocka_unit_test(unused_room_is_no_text),
 		cmocka_unit_test(the_limit_latches),
 		cmocka_unit_test(a_huge_length_is_over_the_limit),
 		cmocka_unit_test(room_is_filled_by_the_caller),
