@@ -32,6 +32,7 @@ struct bl_creds {
 		*sts; /* anonymous; opened when first needed, and its HTTP serves all sources */
 	const struct creds_source *source; /* that gave some; kept */
 	struct creds_imds imds;
+	struct bl_err refused; /* STS's answer to options that stay as they are: a duration */
 
 	struct bl_credentials now;
 	bool have, fixed, stale;

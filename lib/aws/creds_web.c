@@ -94,15 +94,25 @@ static int exchange(struct bl_creds *creds, struct bl_credentials *out, bool *re
 int creds_fetch_github(struct bl_creds *creds, struct bl_credentials *out, struct bl_err *err)
 {
 	bool renew;
-	int rc = exchange(creds, out, &renew, err);
+	int rc;
 
+	/* the role's maximum is not told, but that it is less: not asked again */
+	if (creds->refused.code) {
+		*err = creds->refused;
+		return -1;
+	}
+	rc = exchange(creds, out, &renew, err);
 	/* a token lives for minutes: a fresh one, once */
 	if (rc && renew) {
 		bl_err_clear(err);
 		rc = exchange(creds, out, &renew, err);
 	}
-	if (rc)
-		return bl_wrap(err, "GitHub OIDC");
+	if (rc) {
+		bl_wrap(err, "GitHub OIDC");
+		if (err->code == BL_EINPUT)
+			creds->refused = *err;
+		return -1;
+	}
 	creds_label(out, "GitHub OIDC");
 	return 0;
 }

@@ -276,6 +276,35 @@ static void a_refused_token_is_replaced_once(void **state)
 	canned_stop(server);
 }
 
+static void a_duration_that_was_refused_is_not_asked_again(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .on = TOKEN, .body = token_json(CLAIMS) },
+		{ .on = STS,
+		  .status = 400,
+		  .body = "<ErrorResponse><Error><Code>ValidationError</Code><Message>The "
+		          "requested "
+		          "DurationSeconds exceeds the MaxSessionDuration set for this role."
+		          "</Message></Error></ErrorResponse>" },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_creds *creds;
+
+	(void)state;
+	be_a_job(server);
+	creds = open_creds(NULL);
+	for (int i = 0; i < 3; i++) {
+		struct bl_err err = failure_of(creds);
+
+		assert_int_equal(err.code, BL_EINPUT);
+		assert_non_null(strstr(err.text, "MaxSessionDuration"));
+		assert_non_null(strstr(err.next, "shorter session"));
+		assert_int_equal(canned_requests(server), 2);
+	}
+	bl_creds_close(creds);
+	canned_stop(server);
+}
+
 /* --- Whose they are --------------------------------------------------------------------------- */
 
 static void one_source_is_kept(void **state)
@@ -395,6 +424,7 @@ int main(void)
 		cmocka_unit_test(earlier_it_is_asked_less_often),
 		cmocka_unit_test(what_a_service_called_expired_is_renewed),
 		cmocka_unit_test(a_refused_token_is_replaced_once),
+		cmocka_unit_test(a_duration_that_was_refused_is_not_asked_again),
 		cmocka_unit_test(one_source_is_kept),
 		cmocka_unit_test(fixed_ones_stay),
 		cmocka_unit_test(wrong_options_are_told_at_once),
