@@ -205,6 +205,21 @@ def test_entries_read_back_what_was_written():
     assert read_entries("A=1\nB<<x\n1\n2\nx\nC=<<\n") == {"A": "1", "B": "1\n2", "C": "<<"}
 
 
+def test_the_readme_lists_the_inputs_and_outputs():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not in the tests' environment")
+    folder = ROOT / "actions" / "assume-role"
+    document = yaml.safe_load((folder / "action.yml").read_text())
+    readme = (folder / "README.md").read_text()
+    listed = [line.split("`")[1] for line in readme.split("## Outputs")[0].splitlines()
+              if line.startswith("| `")]
+    assert listed == list(document["inputs"])
+    assert all(f"`{name}`" in readme for name in document["outputs"])
+    assert all(entry["default"] == "" for entry in document["inputs"].values()), "empty is unset"
+    mapped = document["runs"]["steps"][0]["env"]
+    assert mapped == {"INPUT_" + name.upper().replace("-", "_"): "${{ inputs.%s }}" % name
+                      for name in document["inputs"]}
+
+
 # --- The real host of actions -------------------------------------------------------------------
 
 WORKFLOW = """\
