@@ -271,14 +271,15 @@ def test_a_workflow_of_two_steps(bin_dir, peer, tmp_path, processes):
     peer.options(session_seconds=3)
     env = dict(peer.oidc_env(), GATE=str(gate))
     words = [act, "push", "-P", "ubuntu-latest=-self-hosted", "--no-cache-server",
-             "--local-repository", f"acme/branchline@v1={action}", "--secret", "GITHUB_TOKEN=no-token-of-github"]
+             "--local-repository", f"acme/branchline@v1={action}",
+             "--secret", "GITHUB_TOKEN=no-token-of-github"]
     for name, value in env.items():
         words += ["--env", f"{name}={value}"]
     running = subprocess.Popen(words, cwd=repo, env={"PATH": os.environ["PATH"], "HOME": str(home)},
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, start_new_session=True)
     processes.append(running)
-    until(lambda: peer.log(ASSUME) or running.poll() is not None, "the first step")
+    until(lambda: peer.sessions() or running.poll() is not None, "the first step")
     if running.poll() is not None:
         pytest.fail(running.stdout.read())
     wait_for_end(peer)
