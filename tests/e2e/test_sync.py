@@ -113,19 +113,19 @@ def test_there_and_back(sync, peer, tmp_path):
 
 @pytest.mark.sample
 def test_a_second_run_is_nothing_but_lists(sync, peer, tmp_path):
-    many = {f"d{i % 7}/n{i:05d}": b"%d" % i for i in range(2503)}
+    many = {f"d{i % 7}/n{i:05d}": b"%d" % i for i in range(1203)}
     peer.put_many({f"p/{name}": body for name, body in many.items()})
-    assert sync.totals(f"{URI}/p", "dst")["moved"] == 2503
+    assert sync.totals(f"{URI}/p", "dst")["moved"] == 1203
     assert read(tmp_path / "dst") == many
     before = sync.mark()
     down = sync.totals(f"{URI}/p", "dst")
-    assert (down["moved"], down["equal"], down["listed_src"]) == (0, 2503, 2503)
-    assert sync.seen(before) == {"ListObjectsV2": math.ceil(2503 / 1000)}
+    assert (down["moved"], down["equal"], down["listed_src"]) == (0, 1203, 1203)
+    assert sync.seen(before) == {"ListObjectsV2": math.ceil(1203 / 1000)}
     # the other way round what was fetched is equal, too
     before = sync.mark()
     up = sync.totals("dst", f"{URI}/p", "--delete")
-    assert (up["moved"], up["equal"], up["deleted"]) == (0, 2503, 0)
-    assert sync.seen(before) == {"ListObjectsV2": 3}
+    assert (up["moved"], up["equal"], up["deleted"]) == (0, 1203, 0)
+    assert sync.seen(before) == {"ListObjectsV2": 2}
 
 
 def test_pages_of_both_sides_are_merged(sync, peer, tmp_path):
@@ -431,17 +431,15 @@ def test_the_aws_cli_sees_nothing_left_to_do(sync, peer, tmp_path):
     aws = shutil.which("aws", path="/usr/bin:" + os.environ["PATH"])
     if not aws or subprocess.run([aws, "--version"], capture_output=True).returncode:
         pytest.skip("the aws CLI is not installed")
+    def left(src, dst, *args):
+        done = subprocess.run([aws, "--endpoint-url", peer.url, "s3", "sync", src, dst, "--dryrun",
+                               "--delete", *args], cwd=tmp_path, env=sync.env(),
+                              capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     write(tmp_path / "src", TREE)
     sync.call("src", f"{URI}/p")
-    for src, dst in (("src", f"{URI}/p"), (f"{URI}/p", "src")):
-        done = subprocess.run([aws, "--endpoint-url", peer.url, "s3", "sync", src, dst, "--dryrun",
-                               "--delete", "--exact-timestamps" if src != "src" else "--no-progress"],
-                              cwd=tmp_path, env=sync.env(), capture_output=True, text=True,
-                              timeout=PATIENCE)
-        assert done.returncode == 0, done.stderr
-        assert src != "src" or not done.stdout, done.stdout
+    assert left("src", f"{URI}/p") == ""
     sync.call(f"{URI}/p", "dst")
-    done = subprocess.run([aws, "--endpoint-url", peer.url, "s3", "sync", f"{URI}/p", "dst",
-                           "--dryrun", "--delete", "--exact-timestamps"], cwd=tmp_path,
-                          env=sync.env(), capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0 and not done.stdout, done.stdout + done.stderr
+    assert left(f"{URI}/p", "dst", "--exact-timestamps") == ""

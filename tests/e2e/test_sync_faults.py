@@ -2,6 +2,7 @@
 """branchline sync when it is killed, stopped, refused, cut or short of room."""
 import json
 import os
+import random
 import signal
 import subprocess
 
@@ -12,6 +13,7 @@ from conftest import PATIENCE, until
 from test_sync import URI, Sync, read, stored, write
 
 LARGE = 20 << 20  # three parts
+SOAK = bool(os.environ.get("SOAK"))
 
 
 @pytest.fixture
@@ -80,6 +82,40 @@ def test_a_killed_download_goes_on(sync, peer, tmp_path, compiled, point):
     assert read(dst) == stored(peer) and leftovers(dst) == []
     assert sync.seen(before).get("GetObject", 0) >= done["moved"] - 1
     assert sync.totals(URI, "dst")["moved"] == 0
+
+
+def random_point(rng, points):
+    name = rng.choice(points).partition("@")[0]
+    return f"{name}=kill@{rng.randint(1, 9)}"
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_random_kills(sync, peer, tmp_path, compiled, direction):
+    """Killed again and again at points drawn by a seed that is printed; then once to the end."""
+    seed = os.environ.get("BRANCHLINE_SEED") or str(random.randrange(1 << 32))
+    print(f"BRANCHLINE_SEED={seed}")
+    rng = random.Random(f"{seed} {direction}")
+    for round_ in range(60 if SOAK else 2):
+        tree = {f"{rng.randint(0, 3)}/{i}": rng.randbytes(rng.choice((0, 9, 70000)))
+                for i in range(rng.randint(2, 9))}
+        tree["large"] = rng.randbytes(rng.randint(9, 30) << 20)
+        src = write(tmp_path / f"src{round_}", tree)
+        place = f"{URI}/{round_}"
+        if direction == "down":
+            sync.call(src, place)
+        dst = tmp_path / f"dst{round_}"
+        words = (src, place) if direction == "up" else (place, dst)
+        for _ in range(rng.randint(1, 4)):
+            point = random_point(rng, UPLOAD if direction == "up" else DOWNLOAD)
+            run = sync.start(*words, BRANCHLINE_FAILPOINT=point)
+            _, said = run.communicate(timeout=PATIENCE)
+            assert run.returncode in (0, -signal.SIGKILL), (point, said)
+            if direction == "up":
+                whole_or_absent(stored(peer, f"{round_}/"), read(src))
+        done = sync.totals(*words)
+        assert done["failed"] == 0
+        assert stored(peer, f"{round_}/") == read(src) and peer.uploads() == []
+        assert direction == "up" or read(dst) == read(src)
 
 
 def test_a_killed_copy_goes_on(sync, peer, tmp_path, compiled):
