@@ -84,6 +84,25 @@ def test_a_killed_download_goes_on(sync, peer, tmp_path, compiled, point):
     assert sync.totals(URI, "dst")["moved"] == 0
 
 
+@pytest.mark.parametrize("point", ["sync.unlink.before@2", "sync.delete.before@2"])
+def test_a_killed_delete_goes_on(sync, peer, tmp_path, compiled, point):
+    name, _, nth = point.partition("@")
+    extra = {f"old/{i:04d}": b"x" for i in range(1003)}
+    write(tmp_path / "side", {"keep": "1"})
+    peer.put("keep", b"1")
+    if "unlink" in name:
+        write(tmp_path / "side", extra)
+        words = (URI, "side", "--delete")
+    else:
+        peer.put_many(extra)
+        words = ("side", URI, "--delete")
+    sync.call(*words, status=-signal.SIGKILL, BRANCHLINE_FAILPOINT=f"{name}=kill@{nth}")
+    left = len(stored(peer)) if "delete" in name else len(read(tmp_path / "side"))
+    assert 1 < left < 1004
+    assert sync.totals(*words)["deleted"] == left - 1
+    assert stored(peer) == read(tmp_path / "side") == {"keep": b"1"}
+
+
 def random_point(rng, points):
     name = rng.choice(points).partition("@")[0]
     return f"{name}=kill@{rng.randint(1, 9)}"
