@@ -131,6 +131,14 @@ size_t bl_aws_under_way(const struct bl_aws *aws)
 
 /* --- Endpoints -------------------------------------------------------------------------------- */
 
+/* What is measured on loopback is then what TLS would do, less TLS. */
+static bool asks_for_bare(void)
+{
+	const char *text = getenv("BRANCHLINE_S3_UNSIGNED");
+
+	return text && !strcmp(text, "1");
+}
+
 static int fill_place(struct bl_aws *aws, const char *service, const char *region,
                       struct bl_aws_place *place, struct bl_err *err)
 {
@@ -161,6 +169,7 @@ static int fill_place(struct bl_aws *aws, const char *service, const char *regio
 	snprintf(place->authority, sizeof(place->authority), "%s", bl_buf_text(&authority));
 	memcpy(place->base, url.path, len + 1);
 	place->tls = url.tls;
+	place->bare = url.tls || (bl_host_is_loopback(url.host) && asks_for_bare());
 	return 0;
 }
 
@@ -186,6 +195,15 @@ int bl_aws_place(struct bl_aws *aws, const char *service, const char *region,
 	*at = fresh;
 	*out = at;
 	return 0;
+}
+
+bool bl_aws_hashes_bodies(struct bl_aws *aws, const char *service)
+{
+	struct bl_aws_place *place;
+	struct bl_err unsaid = { 0 };
+
+	return !aws->anonymous && !bl_aws_place(aws, service, NULL, &place, &unsaid) &&
+	       !place->bare;
 }
 
 int bl_aws_endpoint(struct bl_aws *aws, const char *service, const char *region,

@@ -34,6 +34,12 @@ struct bl_http *bl_aws_http(struct bl_aws *aws);
 BL_MUST int bl_aws_endpoint(struct bl_aws *aws, const char *service, const char *region,
                             struct bl_endpoint *out, struct bl_err *err);
 
+/*
+ * Whether "UNSIGNED-PAYLOAD" becomes the body's real hash: at a plain http endpoint, unless it is
+ * loopback and BRANCHLINE_S3_UNSIGNED=1 (which is for measuring).
+ */
+bool bl_aws_hashes_bodies(struct bl_aws *aws, const char *service);
+
 enum bl_aws_protocol { BL_AWS_QUERY, BL_AWS_JSON, BL_AWS_S3 };
 
 /*

@@ -89,12 +89,12 @@ static int hash_read(const struct bl_aws_request *request, char hash[BL_SHA256_H
 }
 
 /* Once per call: a body does not change between attempts. */
-static int hash_body(struct bl_aws_call *call, bool tls, const char **out, struct bl_err *err)
+static int hash_body(struct bl_aws_call *call, bool bare, const char **out, struct bl_err *err)
 {
 	const struct bl_aws_request *request = call->request;
 
 	*out = request->payload_hash;
-	if (*out && (tls || strcmp(*out, UNSIGNED) != 0))
+	if (*out && (bare || strcmp(*out, UNSIGNED) != 0))
 		return 0;
 	*out = EMPTY_SHA256;
 	if (!request->size || (!request->bytes && !request->read))
@@ -348,7 +348,7 @@ int bl_aws_attempt(struct bl_aws_call *call, bl_http_done_fn *done, struct bl_er
 	    (!aws->anonymous && current_credentials(aws, &creds, err)))
 		return -1;
 	tls = place->tls || call->host[0];
-	if (creds && hash_body(call, tls, &hash, err))
+	if (creds && hash_body(call, place->bare || tls, &hash, err))
 		return -1;
 	begin_url(call, place, tls, &aws->url, &host_at, &path_at);
 	if (bl_buf_check(&aws->url, "request URL", err))

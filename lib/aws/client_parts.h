@@ -85,6 +85,7 @@ struct bl_aws_place {
 	char authority[300]; /* as in a Host header */
 	char base[256];      /* path in front of all others, mostly "" */
 	bool tls;
+	bool bare; /* a body needs no hash in the signature */
 	struct bl_sign_key key;
 };
 #define BL_AWS_PLACES 8

@@ -43,11 +43,14 @@ static struct bl_leg *take_leg(struct bl_transfer_state *state)
 {
 	struct bl_transfers *all = state->all;
 	struct bl_leg *leg = all->legs;
+	char *kept;
 
 	while (leg->state)
 		leg++; /* n_legs < at_once: there is one */
+	kept = leg->kept;
 	*leg = (struct bl_leg){ .all = all,
 		                .state = state,
+		                .kept = kept,
 		                .body = BL_BUF((size_t)8 << 20),
 		                .request = BL_AWS_REQUEST };
 	all->n_legs++;
@@ -260,7 +263,7 @@ int bl_transfers_open(struct bl_s3 *s3, const struct bl_transfer_options *option
 	all->at_once = at_once > MOST_AT_ONCE ? MOST_AT_ONCE : at_once;
 	all->ended_end = &all->ended;
 	all->legs = calloc(all->at_once, sizeof(*all->legs));
-	all->scratch = malloc(BL_SCRATCH_BYTES);
+	all->scratch = aligned_alloc(BL_PAGE_BYTES, BL_SCRATCH_BYTES);
 	if (!all->legs || !all->scratch) {
 		bl_transfers_close(all);
 		return bl_fail(err, BL_ENOMEM, "transfers: out of memory");
@@ -308,6 +311,8 @@ void bl_transfers_close(struct bl_transfers *all)
 		unlink_state(state);
 		free_state(state);
 	}
+	for (unsigned i = 0; all->legs && i < all->at_once; i++)
+		free(all->legs[i].kept);
 	free(all->legs);
 	free(all->scratch);
 	free(all);

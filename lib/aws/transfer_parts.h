@@ -34,6 +34,8 @@ struct bl_leg {
 	uint64_t at, crc;     /* bytes from offset, and their CRC */
 	uint64_t counted;     /* of them in state->moved */
 	uint64_t announced;   /* the CRC in the head of an upload */
+	bool is_kept;         /* the body of a small upload, in `kept` */
+	char *kept;           /* [BL_KEPT_BYTES], for as long as the slot is there; NULL: not yet */
 	char sum[48];         /* base64 of the checksum in the head of an upload */
 	char hash[BL_SHA256_HEX], text[48];
 	struct bl_buf body;
@@ -93,10 +95,13 @@ struct bl_transfers {
 	struct bl_leg *ended, **ended_end;
 	bool over;           /* some state has come to its end */
 	struct bl_leg *legs; /* [at_once] */
-	char *scratch;
+	char *scratch;       /* at the beginning of a page */
 };
 
-#define BL_SCRATCH_BYTES ((size_t)256 << 10)
+#define BL_SCRATCH_BYTES ((size_t)256 << 10) /* fits a core's own cache */
+#define BL_PAGE_BYTES 4096
+#define BL_KEPT_BYTES ((size_t)64 << 10)
+#define BL_KEPT_SLOTS 64 /* more at once: none is kept, to bound the memory */
 
 /* transfer.c */
 /* The first failure decides; other legs are ended, an upload's parts too. */

@@ -23,7 +23,9 @@ static int look_at_file(struct bl_transfer_state *state, struct bl_err *err)
 		return bl_fail_errno(err, errno, "stat");
 	if (!S_ISREG(state->before.st_mode))
 		return bl_fail(err, BL_EINPUT, "not a regular file");
-	return bl_upload_unchanged(state, err);
+	if ((uint64_t)state->before.st_size < state->size)
+		return bl_upload_unchanged(state, err); /* says so */
+	return 0;
 }
 
 static int plan(struct bl_transfer_state *state, struct bl_err *err)

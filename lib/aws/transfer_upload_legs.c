@@ -47,7 +47,8 @@ static int add_range(struct bl_leg *leg, uint64_t offset, uint64_t len, struct b
 static int put_leg(struct bl_transfer_state *state, struct bl_leg *leg, struct bl_err *err)
 {
 	if (prepare(state, leg, BL_LEG_PUT, "PUT", "PutObject", err) ||
-	    add_range(leg, 0, state->size, err) || bl_upload_unchanged(state, err))
+	    add_range(leg, 0, state->size, err) ||
+	    (!state->size && bl_upload_unchanged(state, err))) /* else with the last byte */
 		return -1;
 	if (state->transfer->create)
 		bl_aws_header(&leg->request, "if-none-match", "*");
