@@ -97,8 +97,8 @@ static void on_start(void *arg, const XML_Char *name, const XML_Char **attribute
 	}
 	len = snprintf(reading->path + from, sizeof(reading->path) - from, "%s%s", top ? "/" : "",
 	               local);
-	if (len < 0 || (size_t)len >= sizeof(reading->path) - from) {
-		refuse(reading, "names too long");
+	if (!*local || len < 0 || (size_t)len >= sizeof(reading->path) - from) {
+		refuse(reading, *local ? "names too long" : "a name without its local part");
 		return;
 	}
 	if (top) {
@@ -114,10 +114,11 @@ static void on_start(void *arg, const XML_Char *name, const XML_Char **attribute
 static void on_text(void *arg, const XML_Char *text, int len)
 {
 	struct reading *reading = arg;
-	const struct frame *top = &reading->stack[reading->depth - 1];
+	const struct frame *top;
 
 	if (reading->stopped)
 		return;
+	top = &reading->stack[reading->depth - 1];
 	if (reading->text.len - top->text_from + (size_t)len > TEXT_MAX_BYTES) {
 		refuse(reading, "text of more than 64 KiB");
 		return;
@@ -130,12 +131,14 @@ static void on_text(void *arg, const XML_Char *text, int len)
 static void on_end(void *arg, const XML_Char *name)
 {
 	struct reading *reading = arg;
-	const struct frame *top = &reading->stack[reading->depth - 1];
+	const struct frame *top;
 	int rc;
 
 	(void)name;
+	/* a root that was refused ends, too, at depth 0 */
 	if (reading->stopped)
 		return;
+	top = &reading->stack[reading->depth - 1];
 	if (top->has_children)
 		drop_layout(reading, top);
 	rc = reading->fn(reading->arg, reading->path, bl_buf_text(&reading->text) + top->text_from,
