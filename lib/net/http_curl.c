@@ -5,7 +5,6 @@
 #include "net/url.h"
 
 #include <curl/curl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +58,6 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ke
 	}
 	http->fds[place - 1] = (struct pollfd){ .fd = fd, .events = events };
 	return 0;
-}
-
-int bl_curl_timeout_ms(const struct bl_http *http)
-{
-	int64_t left = http->timer_ms - bl_http_timer_clock_ms();
-
-	if (http->timer_ms < 0)
-		return -1;
-	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
 static int act(struct bl_http *http, curl_socket_t fd, int mask, struct bl_err *err)
@@ -148,11 +138,14 @@ uint64_t bl_curl_moved(const struct bl_http_call *call)
 
 /* --- Handles ---------------------------------------------------------------------------------- */
 
-static bool set_trust(CURL *easy, const struct bl_http_trust *trust)
+static bool set_trust(struct bl_http_call *call)
 {
+	const struct bl_http_trust *trust = &call->http->trust;
 	const char *dir = trust->dir[0] ? trust->dir : NULL;
 	const char *file = !dir && trust->file[0] ? trust->file : NULL;
+	CURL *easy = call->easy;
 
+	call->trusts_dir = dir;
 	return !curl_easy_setopt(easy, CURLOPT_CAINFO, file) &&
 	       !curl_easy_setopt(easy, CURLOPT_CAPATH, dir) &&
 	       !curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, file) &&
@@ -184,8 +177,7 @@ static bool set_up(struct bl_http_call *call)
 	for (size_t i = 0; i < BL_COUNT(numbers); i++)
 		if (curl_easy_setopt(easy, numbers[i].option, numbers[i].value))
 			return false;
-	return set_trust(easy, &call->http->trust) &&
-	       !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	return set_trust(call) && !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
 	       !curl_easy_setopt(easy, CURLOPT_PRIVATE, call) &&
 	       !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->why) &&
 	       !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head) &&
@@ -284,6 +276,8 @@ int bl_curl_prepare(struct bl_http_call *call, const struct bl_http_request *req
 	if (bl_http_head_lines(request->headers, &call->lines, &n, err) || link_lines(call, n, err))
 		return -1;
 	call->why[0] = '\0';
+	if (call->trusts_dir && !call->http->trust.dir[0] && !set_trust(call))
+		return bl_fail(err, BL_ENOMEM, "http: out of memory");
 	/* Where libcurl alone writes it does so without SIGPIPE; TLS libraries do not. */
 	if (curl_easy_setopt(easy, CURLOPT_URL, request->url) ||
 	    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, target) ||
@@ -313,10 +307,23 @@ static enum bl_code meaning_of(CURLcode code)
 	}
 }
 
+/*
+ * A certificate that somebody added to the file alone is not in the directory: from here on the
+ * file it is. Nothing of the request was sent yet.
+ */
+static bool tries_the_file(struct bl_http_call *call)
+{
+	if (!call->trusts_dir)
+		return false;
+	call->http->trust.dir[0] = '\0';
+	bl_curl_remove(call);
+	return set_trust(call) && !curl_multi_add_handle(call->http->multi, call->easy);
+}
+
 struct bl_http_call *bl_curl_next_ended(struct bl_http *http)
 {
-	CURLMsg *message;
 	struct bl_http_call *call = NULL;
+	CURLMsg *message;
 	CURLcode code;
 	int left;
 
@@ -324,9 +331,9 @@ struct bl_http_call *bl_curl_next_ended(struct bl_http *http)
 		message = curl_multi_info_read(http->multi, &left);
 		if (!message)
 			return NULL;
-	} while (message->msg != CURLMSG_DONE);
-	code = message->data.result;
-	curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		code = message->data.result;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+	} while (code == CURLE_PEER_FAILED_VERIFICATION && tries_the_file(call));
 	if (code != CURLE_OK)
 		bl_http_explain(call, meaning_of(code),
 		                call->why[0] ? call->why : curl_easy_strerror(code));

@@ -82,6 +82,7 @@ struct bl_http_call {
 	void *arg;
 	uint64_t size, offset; /* of the request's body, and how much was given */
 	bool is_tls, is_head, may_repeat;
+	bool trusts_dir; /* and not http->trust.file */
 
 	struct bl_http_head head;
 	struct bl_http_watch watch;
@@ -140,8 +141,6 @@ BL_MUST int bl_curl_prepare(struct bl_http_call *call, const struct bl_http_requ
 /* Hands the call over; call->err says why not. */
 BL_MUST int bl_curl_add(struct bl_http_call *call);
 void bl_curl_remove(struct bl_http_call *call);
-/* Milliseconds until libcurl wants to be called; -1: never. */
-int bl_curl_timeout_ms(const struct bl_http *http);
 /* Does what is due by libcurl's timer. */
 BL_MUST int bl_curl_run_timer(struct bl_http *http, struct bl_err *err);
 /* Does what a socket that poll reported asks for. */

@@ -162,6 +162,16 @@ static int shorter(int a_ms, int b_ms)
 	return b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* Milliseconds until libcurl wants to be called; -1: never. */
+static int curl_wait_ms(const struct bl_http *http)
+{
+	int64_t left = http->timer_ms - bl_http_timer_clock_ms();
+
+	if (http->timer_ms < 0)
+		return -1;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
 static int next_wait_ms(const struct bl_http *http)
 {
 	int64_t left;
@@ -169,10 +179,10 @@ static int next_wait_ms(const struct bl_http *http)
 	if (http->waiting)
 		return 0;
 	if (!http->n_calls || http->due_ms == INT64_MAX)
-		return bl_curl_timeout_ms(http);
+		return curl_wait_ms(http);
 	left = http->due_ms - bl_mono_ms();
 	left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
-	return shorter(bl_curl_timeout_ms(http), (int)left);
+	return shorter(curl_wait_ms(http), (int)left);
 }
 
 /* Waits for libcurl's sockets, then lets it do what they ask for. */
