@@ -6,8 +6,8 @@
 
 /*
  * Where a service is. Region: `named`, AWS_REGION, AWS_DEFAULT_REGION, the profile's; "" when
- * nothing says. Endpoint: AWS_ENDPOINT_URL_SERVICE, AWS_ENDPOINT_URL, the profile's services section,
- * the profile's endpoint_url (all four off by AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or
+ * nothing says. Endpoint: AWS_ENDPOINT_URL_SERVICE, AWS_ENDPOINT_URL, the profile's services
+ * section, the profile's endpoint_url (all four off by AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or
  * ignore_configured_endpoint_urls); else AWS's own name for region, partition (aws, aws-cn,
  * aws-us-gov), dual-stack and FIPS switches (environment or profile).
  */

@@ -18,7 +18,7 @@ enum bl_retry_kind {
 	BL_RETRY_THROTTLED,
 	BL_RETRY_CLOCK,    /* our clock differs: sign once more with the server's */
 	BL_RETRY_STALE,    /* credential expired: fetch a new one, once */
-	BL_RETRY_CAPACITY, /* EC2 has none, or its quota is used up, whatever the status: not here */
+	BL_RETRY_CAPACITY, /* EC2 has none, or a quota is used up; whatever the status */
 };
 
 /*

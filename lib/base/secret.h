@@ -14,8 +14,8 @@ struct bl_secret {
 };
 
 /*
- * Replaces what was there, which is wiped; bytes may lie in it. No bytes: none. BL_ENOMEM; BL_EINPUT for
- * bytes with a NUL in them.
+ * Replaces what was there, which is wiped; bytes may lie in it. No bytes: none. BL_ENOMEM;
+ * BL_EINPUT for bytes with a NUL in them.
  */
 BL_MUST int bl_secret_set(struct bl_secret *secret, const char *bytes, size_t len,
                           struct bl_err *err);

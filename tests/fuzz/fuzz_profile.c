@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as either file: each setting that is found is the one that the look-up gives, or has been
- * replaced by a later one. */
+/* Any bytes as either file: texts lie in it, and the last setting is the one that is looked up. */
 #include "aws/profile_parts.h"
 
 #include <stdlib.h>

@@ -244,7 +244,7 @@ static void raw_and_hex_are_one_hash(void **state)
 	assert_string_equal(hex, "");
 }
 
-/* 1,000 bytes are four calls to the kernel; that two are equal, or end in 16 zeros, does not happen. */
+/* 1,000 bytes are four calls to the kernel. That two are equal does not happen. */
 static void random_bytes_fill_all_and_differ(void **state)
 {
 	static const unsigned char zeros[16];
