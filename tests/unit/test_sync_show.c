@@ -39,8 +39,9 @@ static void the_bar_tells_what_is_known(void **state)
 	totals.all_listed = true;
 	totals.under_way_bytes = 80 * MIB;
 	assert_string_equal(bar(&show, &totals),
-	                    "syncing ━━━━━━━━━━━━────────────  50 %  3/40 files  100 MiB/200 MiB  "
-	                    "10.0 MiB/s  ETA 10 s");
+	                    "syncing ━━━━━━━━━━━━"
+	                    "────────────"
+	                    "  50 %  3/40 files  100 MiB/200 MiB  10.0 MiB/s  ETA 10 s");
 	/* all bytes are here, but not all files */
 	totals.under_way_bytes = 180 * MIB;
 	assert_non_null(strstr(bar(&show, &totals), " 99 %"));
