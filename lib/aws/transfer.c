@@ -263,7 +263,7 @@ int bl_transfers_open(struct bl_s3 *s3, const struct bl_transfer_options *option
 	all->at_once = at_once > MOST_AT_ONCE ? MOST_AT_ONCE : at_once;
 	all->ended_end = &all->ended;
 	all->legs = calloc(all->at_once, sizeof(*all->legs));
-	all->scratch = aligned_alloc(BL_PAGE_BYTES, BL_SCRATCH_BYTES);
+	all->scratch = aligned_alloc(BL_PAGE_BYTES, BL_MIDDLE + BL_SCRATCH_BYTES + BL_MIDDLE);
 	if (!all->legs || !all->scratch) {
 		bl_transfers_close(all);
 		return bl_fail(err, BL_ENOMEM, "transfers: out of memory");

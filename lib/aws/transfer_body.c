@@ -102,7 +102,7 @@ int bl_upload_unchanged(const struct bl_transfer_state *state, struct bl_err *er
 static int sum_range(const struct bl_transfer_state *state, uint64_t offset, uint64_t len,
                      struct bl_sha256 *sha, uint64_t *crc, struct bl_err *err)
 {
-	char *scratch = state->all->scratch;
+	char *scratch = state->all->scratch + BL_MIDDLE;
 
 	*crc = 0;
 	while (len) {
@@ -138,15 +138,17 @@ static int end_sha(struct bl_sha256 *sha, char sum[48], char hash[BL_SHA256_HEX]
 static int keep_range(struct bl_leg *leg, struct bl_sha256 *sha, struct bl_err *err)
 {
 	size_t len = (size_t)leg->len;
+	char *kept;
 
 	if (!leg->kept)
-		leg->kept = aligned_alloc(BL_PAGE_BYTES, BL_KEPT_BYTES);
+		leg->kept = aligned_alloc(BL_PAGE_BYTES, BL_MIDDLE + BL_KEPT_BYTES + BL_MIDDLE);
 	if (!leg->kept)
 		return bl_fail(err, BL_ENOMEM, "body: out of memory");
-	if (pread_exactly(leg->state->transfer->fd, leg->kept, len, leg->offset, err) ||
-	    (sha && bl_sha256_add(sha, leg->kept, len, err)))
+	kept = leg->kept + BL_MIDDLE;
+	if (pread_exactly(leg->state->transfer->fd, kept, len, leg->offset, err) ||
+	    (sha && bl_sha256_add(sha, kept, len, err)))
 		return -1;
-	leg->announced = bl_crc64nvme(0, leg->kept, len);
+	leg->announced = bl_crc64nvme(0, kept, len);
 	leg->is_kept = true;
 	return 0;
 }
@@ -183,16 +185,12 @@ static int check_sent(struct bl_leg *leg, struct bl_err *err)
 	return bl_upload_unchanged(leg->state, err);
 }
 
-/*
- * The kernel copies four times slower to where the target is a few bytes further into its page
- * than the source (rep movsb of AMD's Zen), which is where malloc() lays the buffers of libcurl:
- * there, by way of a page of our own.
- */
+/* By way of pages of our own where straight would be slow: see BL_MIDDLE. */
 static int read_range(const struct bl_leg *leg, char *to, size_t len, uint64_t offset,
                       struct bl_err *err)
 {
 	size_t ahead = ((uintptr_t)to - (size_t)offset) % BL_PAGE_BYTES;
-	char *scratch = leg->all->scratch;
+	char *scratch = leg->all->scratch + BL_MIDDLE;
 
 	if (!ahead || ahead >= SLOW_AHEAD || len < BL_PAGE_BYTES || len > BL_SCRATCH_BYTES)
 		return pread_exactly(leg->state->transfer->fd, to, len, offset, err);
@@ -219,7 +217,7 @@ int bl_leg_read(void *arg, uint64_t offset, char *to, size_t len, struct bl_err 
 	if (offset > leg->len || len > leg->len - offset)
 		return bl_fail(err, BL_EBUG, "a body was asked for beyond its end");
 	if (leg->is_kept) {
-		memcpy(to, leg->kept + offset, len);
+		memcpy(to, leg->kept + BL_MIDDLE + offset, len);
 		return kept_was_read(leg, offset + len, err);
 	}
 	if (offset != leg->at) { /* from the beginning again */
