@@ -194,7 +194,7 @@ static void measure(struct sync_show *show, const struct bl_sync_totals *so_far,
 	show->rate_bytes = done;
 }
 
-/* Where nothing is redrawn, a line between listing and moving, if that takes long enough to wait. */
+/* Where nothing is redrawn, a line between listing and moving, if there is much to move. */
 static void say_listed(const struct bl_sync_totals *so_far)
 {
 	uint64_t left = so_far->known_bytes - bytes_so_far(so_far);

@@ -10,8 +10,8 @@
 
 /*
  * What a person sees of a sync, on stderr: on a terminal a bar with rate and ETA, elsewhere a line
- * when all is listed and one a minute; names that were not done, at most 20; at the end one line. A dry run prints the names
- * on stdout.
+ * when all is listed and one a minute; names that were not done, at most 20; at the end one line. A
+ * dry run prints the names on stdout.
  */
 struct sync_show {
 	bool animated, colour, prints, dry_run, bar_shown, listed;
