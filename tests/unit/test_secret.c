@@ -11,6 +11,51 @@
 
 #include <cmocka.h>
 
+/*
+ * libc's, replaced to see what is wiped: freed memory cannot be looked at. The second is what the
+ * first is called in a hardened build.
+ */
+static size_t wiped;
+void explicit_bzero(void *bytes, size_t len);
+void __explicit_bzero_chk(void *bytes, size_t len, size_t size);
+
+void explicit_bzero(void *bytes, size_t len)
+{
+	volatile unsigned char *to = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		to[i] = 0;
+	wiped += len;
+}
+
+void __explicit_bzero_chk(void *bytes, size_t len, size_t size)
+{
+	assert_true(len <= size);
+	explicit_bzero(bytes, len);
+}
+
+static void what_goes_is_wiped(void **state)
+{
+	struct bl_secret secret = { 0 };
+	struct bl_buf buf = BL_BUF(100);
+	struct bl_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(bl_secret_set(&secret, "12345", 5, &err), 0);
+	wiped = 0;
+	assert_int_equal(bl_secret_set(&secret, "1234567", 7, &err), 0);
+	assert_int_equal(wiped, 5);
+	bl_secret_done(&secret);
+	assert_int_equal(wiped, 12);
+	bl_secret_done(&secret);
+	assert_int_equal(wiped, 12);
+	bl_buf_adds(&buf, "what was dropped lies behind the end");
+	bl_buf_reset(&buf);
+	wiped = 0;
+	bl_buf_wipe(&buf);
+	assert_true(wiped >= 36);
+}
+
 static void a_secret_is_set_as_a_whole(void **state)
 {
 	BL_AUTO(bl_secret) secret = { 0 };
@@ -102,6 +147,7 @@ static void every_failed_allocation_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_goes_is_wiped),
 		cmocka_unit_test(a_secret_is_set_as_a_whole),
 		cmocka_unit_test(a_nul_inside_is_refused),
 		cmocka_unit_test(a_copy_stands_alone),
