@@ -4,7 +4,6 @@
 #include <expat.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #define DEPTH_MAX 16
@@ -85,8 +84,7 @@ static void on_start(void *arg, const XML_Char *name, const XML_Char **attribute
 	struct reading *reading = arg;
 	struct frame *top = reading->depth ? &reading->stack[reading->depth - 1] : NULL;
 	const char *colon = strrchr(name, ':'), *local = colon ? colon + 1 : name;
-	size_t from = top ? top->path_len : 0;
-	int len;
+	size_t from = top ? top->path_len + 1 : 0, len = strlen(local);
 
 	if (reading->stopped)
 		return;
@@ -95,18 +93,19 @@ static void on_start(void *arg, const XML_Char *name, const XML_Char **attribute
 		                                            : "more than 16 attributes");
 		return;
 	}
-	len = snprintf(reading->path + from, sizeof(reading->path) - from, "%s%s", top ? "/" : "",
-	               local);
-	if (!*local || len < 0 || (size_t)len >= sizeof(reading->path) - from) {
-		refuse(reading, *local ? "names too long" : "a name without its local part");
+	if (!len || from + len > PATH_MAX_BYTES) {
+		refuse(reading, len ? "names too long" : "a name without its local part");
 		return;
 	}
+	if (top)
+		reading->path[from - 1] = '/';
+	memcpy(reading->path + from, local, len + 1);
 	if (top) {
 		top->has_children = true;
 		drop_layout(reading, top);
 	}
 	reading->stack[reading->depth++] = (struct frame){
-		.path_len = from + (size_t)len,
+		.path_len = from + len,
 		.text_from = reading->text.len,
 	};
 }
