@@ -101,7 +101,7 @@ static void id_of(const char *service, char id[ID_SIZE])
 
 	if (!text)
 		text = service;
-	for (; text[i] && i < ID_SIZE - 1; i++) {
+	for (; i < ID_SIZE - 1 && text[i]; i++) {
 		char c = text[i];
 
 		if (c >= 'a' && c <= 'z')
