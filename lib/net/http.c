@@ -84,15 +84,26 @@ static void enlist(struct bl_http *http, struct bl_http_call *call)
 	http->last_waiting = &call->next_waiting;
 }
 
+static void describe_method(struct bl_http_call *call, const struct bl_http_request *request)
+{
+	const char *method = request->method;
+	bool is_post = !strcmp(method, "POST") || !strcmp(method, "PATCH");
+	bool is_put = !strcmp(method, "PUT");
+
+	snprintf(call->method, sizeof(call->method), "%s", method);
+	call->is_head = !strcmp(method, "HEAD");
+	call->may_repeat = !is_post;
+	call->has_body = request->bytes || request->read || is_put || is_post;
+	call->is_usual = call->has_body ? is_put : call->is_head || !strcmp(method, "GET");
+}
+
 static void describe(struct bl_http_call *call, const struct bl_http_request *request,
                      const struct bl_url *url)
 {
 	memcpy(call->host, url->host, strlen(url->host) + 1);
 	call->port = url->port;
 	call->is_tls = url->tls;
-	snprintf(call->method, sizeof(call->method), "%s", request->method);
-	call->is_head = !strcmp(call->method, "HEAD");
-	call->may_repeat = strcmp(call->method, "POST") != 0 && strcmp(call->method, "PATCH") != 0;
+	describe_method(call, request);
 	call->bytes = request->bytes;
 	call->read = request->bytes ? NULL : request->read;
 	call->write = request->write;

@@ -162,7 +162,6 @@ static bool set_up(struct bl_http_call *call)
 	} numbers[] = {
 		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
 		{ CURLOPT_PATH_AS_IS, 1 },
-		{ CURLOPT_FOLLOWLOCATION, 0 },
 		{ CURLOPT_QUICK_EXIT, 1 }, /* a deadline does not wait for the resolver's thread */
 		{ CURLOPT_TCP_NODELAY, 1 },
 		{ CURLOPT_BUFFERSIZE, RECEIVE_BYTES },
@@ -243,21 +242,17 @@ static int link_lines(struct bl_http_call *call, size_t n, struct bl_err *err)
 	return 0;
 }
 
-static bool set_method(struct bl_http_call *call, const struct bl_http_request *request,
-                       const char *agent)
+static bool set_method(struct bl_http_call *call, const char *agent)
 {
 	CURL *easy = call->easy;
-	const char *method = request->method;
-	bool has_body = request->bytes || request->read || !strcmp(method, "PUT") ||
-	                !strcmp(method, "POST") || !strcmp(method, "PATCH");
-	bool is_plain = has_body ? !strcmp(method, "PUT") : !strcmp(method, "GET") || call->is_head;
+	const char *other = call->is_usual ? NULL : call->method;
 
 	return !curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) &&
 	       !curl_easy_setopt(easy, CURLOPT_NOBODY, call->is_head ? 1L : 0L) &&
-	       !curl_easy_setopt(easy, CURLOPT_UPLOAD, has_body ? 1L : 0L) &&
+	       !curl_easy_setopt(easy, CURLOPT_UPLOAD, call->has_body ? 1L : 0L) &&
 	       !curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
-	                         has_body ? (curl_off_t)call->size : (curl_off_t)-1) &&
-	       !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, is_plain ? NULL : method) &&
+	                         call->has_body ? (curl_off_t)call->size : (curl_off_t)-1) &&
+	       !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, other) &&
 	       !curl_easy_setopt(easy, CURLOPT_USERAGENT, agent);
 }
 
@@ -285,7 +280,7 @@ int bl_curl_prepare(struct bl_http_call *call, const struct bl_http_request *req
 	    curl_easy_setopt(easy, CURLOPT_PROXY, is_direct ? "" : NULL) ||
 	    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) ||
 	    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, is_direct && !call->is_tls ? 1L : 0L) ||
-	    !set_method(call, request, bl_http_user_agent()))
+	    !set_method(call, bl_http_user_agent()))
 		return bl_fail(err, BL_ENOMEM, "http: out of memory");
 	return 0;
 }
@@ -300,7 +295,6 @@ static enum bl_code meaning_of(CURLcode code)
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return BL_EDENIED;
 	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_URL_MALFORMAT:
 		return BL_EINPUT;
 	default:
 		return BL_ERETRY; /* connect, DNS, reset, cut: the network's doing */
@@ -354,9 +348,9 @@ int bl_curl_add(struct bl_http_call *call)
 		http->max_connections = http->n_calls + http->max_idle;
 		curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)http->max_connections);
 	}
-	if (curl_multi_add_handle(http->multi, call->easy))
-		return bl_fail(&call->err, BL_ENOMEM, "http: out of memory");
-	return 0;
+	if (!curl_multi_add_handle(http->multi, call->easy))
+		return 0;
+	return bl_fail(&call->err, BL_ENOMEM, "http: out of memory");
 }
 
 void bl_curl_remove(struct bl_http_call *call)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* --- While it goes on: each is called from within libcurl, -1 ends the exchange ---------------- */
+/* --- Called from within libcurl: -1 ends the exchange ----------------------------------------- */
 
 int bl_http_connected(struct bl_http_call *call)
 {

@@ -82,7 +82,8 @@ struct bl_http_call {
 	void *arg;
 	uint64_t size, offset; /* of the request's body, and how much was given */
 	bool is_tls, is_head, may_repeat;
-	bool trusts_dir; /* and not http->trust.file */
+	bool has_body, is_usual; /* even an empty one; PUT with, GET or HEAD without */
+	bool trusts_dir;         /* and not http->trust.file */
 
 	struct bl_http_head head;
 	struct bl_http_watch watch;

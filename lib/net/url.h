@@ -25,7 +25,8 @@ void bl_url_add_authority(struct bl_buf *buf, const struct bl_url *url);
 void bl_uri_add(struct bl_buf *buf, const char *text, size_t len);
 /* The same, keeping '/'. */
 void bl_uri_add_path(struct bl_buf *buf, const char *text, size_t len);
-/* Decodes %XX in place; '+' stays. Returns the length; -1 when a '%' lacks its digits or gives NUL. */
+/* Decodes %XX in place; '+' stays. Returns the length; -1, and nothing is changed, when a '%' lacks
+ * its digits or gives NUL. */
 int bl_uri_decode(char *text);
 
 /* 127.0.0.0/8, ::1, localhost. */

@@ -7,9 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -384,18 +382,6 @@ static void no_redirect_is_followed(void **state)
 	canned_stop(server);
 }
 
-static void user_agent_names_product_and_app(void **state)
-{
-	(void)state;
-	unsetenv("AWS_SDK_UA_APP_ID");
-	assert_string_equal(bl_http_user_agent(), "branchline/" BL_VERSION);
-	setenv("AWS_SDK_UA_APP_ID", "my app\r\nx: y", 1);
-	assert_string_equal(bl_http_user_agent(), "branchline/" BL_VERSION " app/my-app--x--y");
-	unsetenv("AWS_SDK_UA_APP_ID");
-	assert_true(!strncmp(bl_http_versions(), "libcurl ", 8));
-	assert_non_null(strstr(bl_http_versions(), "OpenSSL "));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,7 +394,6 @@ int main(void)
 		cmocka_unit_test(plain_http_stays_on_this_machine),
 		cmocka_unit_test(headers_cannot_be_smuggled),
 		cmocka_unit_test(no_redirect_is_followed),
-		cmocka_unit_test(user_agent_names_product_and_app),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,20 @@ static void our_lines_take_libcurls_form(void **state)
 	assert_string_equal(bl_http_target("https://h:1/a?b=/c"), "/a?b=/c");
 }
 
+/* --- Words ----------------------------------------------------------------------------------- */
+
+static void user_agent_names_product_and_app(void **state)
+{
+	(void)state;
+	unsetenv("AWS_SDK_UA_APP_ID");
+	assert_string_equal(bl_http_user_agent(), "branchline/" BL_VERSION);
+	setenv("AWS_SDK_UA_APP_ID", "my app\r\nx: y", 1);
+	assert_string_equal(bl_http_user_agent(), "branchline/" BL_VERSION " app/my-app--x--y");
+	unsetenv("AWS_SDK_UA_APP_ID");
+	assert_true(!strncmp(bl_http_versions(), "libcurl ", 8));
+	assert_non_null(strstr(bl_http_versions(), "OpenSSL "));
+}
+
 /* --- Time ------------------------------------------------------------------------------------- */
 
 static void time_is_judged(void **state)
@@ -320,6 +334,7 @@ int main(void)
 		cmocka_unit_test(heads_are_read_line_by_line),
 		cmocka_unit_test(heads_hold_no_control_characters),
 		cmocka_unit_test(our_lines_take_libcurls_form),
+		cmocka_unit_test(user_agent_names_product_and_app),
 		cmocka_unit_test(time_is_judged),
 		cmocka_unit_test(a_ca_file_is_found_in_order),
 		cmocka_unit_test(proxies_are_as_the_environment_says),

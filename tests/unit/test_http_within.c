@@ -263,7 +263,7 @@ static void an_upload_that_stalls_is_given_up(void **state)
 	canned_stop(scene.server);
 }
 
-/* Bytes come, but the deadline is the whole call's. It is kept to 100 ms; a busy machine gets more. */
+/* Bytes come, but the deadline is the whole call's. Kept to 100 ms; a busy machine gets more. */
 static void a_deadline_ends_a_reply_under_way(void **state)
 {
 	static const struct canned_reply replies[] = {
