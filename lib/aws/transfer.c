@@ -318,31 +318,30 @@ void bl_transfers_close(struct bl_transfers *all)
 	free(all);
 }
 
-static int new_state(struct bl_transfers *all, struct bl_transfer *transfer,
-                     struct bl_transfer_state **out, struct bl_err *err)
+static struct bl_transfer_state *new_state(struct bl_transfers *all, struct bl_transfer *transfer)
 {
 	struct bl_transfer_state *state = calloc(1, sizeof(*state));
 
-	if (state)
-		state->key = strdup(transfer->key);
-	if (!state || !state->key) {
-		free(state);
-		return bl_fail(err, BL_ENOMEM, "transfer: out of memory");
-	}
+	if (!state)
+		return NULL;
 	state->all = all;
 	state->transfer = transfer;
-	*out = state;
-	return 0;
+	state->key = strdup(transfer->key);
+	if (state->key)
+		return state;
+	free(state);
+	return NULL;
 }
 
 int bl_transfer_start(struct bl_transfers *all, struct bl_transfer *transfer, struct bl_err *err)
 {
-	struct bl_transfer_state *state = NULL;
+	struct bl_transfer_state *state;
 
 	if (transfer->etag && strlen(transfer->etag) >= BL_ETAG_SIZE)
 		return bl_fail(err, BL_EINPUT, "an etag of %zu bytes", strlen(transfer->etag));
-	if (new_state(all, transfer, &state, err))
-		return -1;
+	state = new_state(all, transfer);
+	if (!state)
+		return bl_fail(err, BL_ENOMEM, "transfer: out of memory");
 	transfer->state = state;
 	transfer->crc = transfer->bytes = 0;
 	transfer->result_etag[0] = '\0';
