@@ -239,7 +239,7 @@ static void finish_ended(struct bl_transfers *all)
 	bool over = all->over;
 
 	all->over = false;
-	for (size_t n = over ? all->n_states : 0; n; n--) {
+	for (size_t n = over ? all->n_states : 0; state && n; n--) {
 		struct bl_transfer_state *next = state->next;
 
 		if (state->phase == BL_PHASE_END && !state->legs)
@@ -279,7 +279,7 @@ static void end_uploads(struct bl_transfers *all)
 	struct bl_transfer_state *state = all->turn;
 	struct bl_err err = { BL_ECANCELLED, "", "" };
 
-	for (size_t n = all->n_states; n; n--, state = state->next) {
+	for (size_t n = all->n_states; state && n; n--, state = state->next) {
 		state->again = false;
 		if (state->phase != BL_PHASE_ABORT && state->phase != BL_PHASE_LIST)
 			bl_transfer_fail(state, &err);
@@ -289,7 +289,7 @@ static void end_uploads(struct bl_transfers *all)
 		size_t ended = 0;
 
 		state = all->turn;
-		for (size_t n = all->n_states; n; n--, state = state->next)
+		for (size_t n = all->n_states; state && n; n--, state = state->next)
 			ended += state->phase == BL_PHASE_END;
 		pump(all);
 		if (ended == all->n_states || bl_aws_step(all->s3->aws, 100, &unsaid))
