@@ -11,8 +11,9 @@
 /*
  * HTTP/1.1 by libcurl: connections, TLS sessions and names of one thread. TLS 1.2 at least, peer
  * and host verified; plain http only to loopback and the metadata addresses unless allow_http;
- * no redirect is followed; proxies by HTTPS_PROXY, https_proxy, http_proxy, NO_PROXY (never for the
- * metadata addresses). Two ways to use it:
+ * no redirect is followed; proxies by HTTPS_PROXY, https_proxy, http_proxy, NO_PROXY (never for
+ * loopback and the metadata addresses). Where an idle connection turns out to be dead, the request
+ * is sent again on a new one, but for POST and PATCH. Two ways to use it:
  *
  *   blocking   bl_http_send()
  *   poll loop  bl_http_start() any number; then, again and again, poll what bl_http_poll() gives
@@ -102,7 +103,7 @@ void bl_http_cancel(struct bl_http *http, struct bl_http_call *call);
  */
 size_t bl_http_poll(struct bl_http *http, struct pollfd *fds, size_t n, int *timeout_ms);
 /* Waits up to timeout_ms for something to happen (0: does not wait), then does what is due. Returns
- * -1 only for our own faults. */
+ * -1 only for our own faults, and from within read or write. */
 BL_MUST int bl_http_step(struct bl_http *http, int timeout_ms, struct bl_err *err);
 size_t bl_http_under_way(const struct bl_http *http);
 

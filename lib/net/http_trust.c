@@ -104,7 +104,7 @@ const char *bl_http_user_agent(void)
 	memcpy(text + len, " app/", 5);
 	len += 5;
 	/* AWS: at most 50 characters, those of a token */
-	for (size_t i = 0; app[i] && i < 50; i++)
+	for (size_t i = 0; i < 50 && app[i]; i++)
 		text[len++] = is_token(app[i]) ? app[i] : '-';
 	text[len] = '\0';
 	return text;

@@ -242,6 +242,35 @@ static void idle_connection_found_dead_is_replaced(void **state)
 	canned_stop(server);
 }
 
+static void closed_idle_connection_is_not_used(void **state)
+{
+	static const struct canned_reply replies[] = {
+		{ .on = "POST ", .body = "ok", .end = CANNED_CLOSE },
+		{ .body = "ok" },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	BL_HTTP http = open_http();
+	BL_HTTP other = open_http();
+	struct bl_http_request request = { .method = "POST",
+		                           .url = canned_url(server, "/"),
+		                           .bytes = "x",
+		                           .size = 1,
+		                           .reply_max = 9 };
+	struct bl_http_request later = { .method = "GET",
+		                         .url = canned_url(server, "/"),
+		                         .reply_max = 9 };
+	int status;
+
+	(void)state;
+	for (size_t i = 1; i <= 5; i++) {
+		assert_int_equal(outcome(http, &request, &status), BL_OK);
+		assert_int_equal(canned_connections(server), i == 1 ? 1 : i + 1);
+		/* once the server answers this it has closed that */
+		assert_int_equal(outcome(other, &later, &status), BL_OK);
+	}
+	canned_stop(server);
+}
+
 /* --- Limits ----------------------------------------------------------------------------------- */
 
 static char *repeated(const char *first, const char *line, size_t n, const char *last)
@@ -329,6 +358,7 @@ int main(void)
 		cmocka_unit_test(refused_connection_may_work_later),
 		cmocka_unit_test(unknown_name_may_work_later),
 		cmocka_unit_test(idle_connection_found_dead_is_replaced),
+		cmocka_unit_test(closed_idle_connection_is_not_used),
 		cmocka_unit_test(replies_have_limits),
 		cmocka_unit_test(refusal_before_the_body_ends_is_a_reply),
 	};
