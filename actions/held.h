@@ -11,9 +11,9 @@
  */
 
 /*
- * Those in the file while they are fresh (until bl_refresh_of()'s advisory time before their end), else new
- * ones, which are put there: of many callers at once one asks. When that fails before the old
- * ones end, these serve, and nobody asks for a minute (less for short sessions).
+ * Those in the file while they are fresh (until bl_refresh_of()'s advisory time before their end),
+ * else new ones, which are put there: of many callers at once one asks. When that fails before the
+ * old ones end, these serve, and nobody asks for a minute (less for short sessions).
  * BL_EDENIED: the file is a link, another user's, or open to others; or as bl_creds_get().
  */
 BL_MUST int held_get(const char *path, const struct bl_creds_options *options,
