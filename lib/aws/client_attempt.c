@@ -330,6 +330,16 @@ static int start_exchange(struct bl_aws_call *call, bl_http_done_fn *done, struc
 	                     err);
 }
 
+/* But for its memory, which is used again. */
+static void empty_reply(struct bl_aws_reply *reply)
+{
+	struct bl_buf head = reply->http.head, body = reply->http.body;
+
+	bl_buf_reset(&head);
+	bl_buf_reset(&body);
+	*reply = (struct bl_aws_reply){ .http = { .head = head, .body = body } };
+}
+
 int bl_aws_attempt(struct bl_aws_call *call, bl_http_done_fn *done, struct bl_err *err)
 {
 	const struct bl_credentials *creds = NULL;
@@ -342,7 +352,7 @@ int bl_aws_attempt(struct bl_aws_call *call, bl_http_done_fn *done, struct bl_er
 
 	call->attempts++;
 	call->received = call->total_bytes = 0;
-	bl_aws_reply_done(call->reply);
+	empty_reply(call->reply);
 	call->reply->attempts = call->attempts;
 	if (choose_place(call, &place, err) ||
 	    (!aws->anonymous && current_credentials(aws, &creds, err)))

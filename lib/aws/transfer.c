@@ -9,9 +9,17 @@
 #define PART_BYTES ((uint64_t)8 << 20)
 #define AT_ONCE 16
 #define MOST_AT_ONCE 1024
+#define BUFFER_KEPT_BYTES 8192
 #define CLOSE_MS 10000 /* for ending the uploads that are under way */
 
 /* --- Legs ------------------------------------------------------------------------------------ */
+
+static void keep_or_free(struct bl_buf *buf)
+{
+	bl_buf_reset(buf);
+	if (buf->cap > BUFFER_KEPT_BYTES)
+		bl_buf_done(buf);
+}
 
 /* Keeps the buffers of the request, so that the next one needs no allocation. */
 static void free_leg(struct bl_leg *leg)
@@ -23,8 +31,10 @@ static void free_leg(struct bl_leg *leg)
 	leg->all->n_legs--;
 	leg->state = NULL;
 	bl_buf_done(&leg->body);
-	bl_aws_request_done(&leg->request);
-	bl_aws_reply_done(&leg->reply);
+	keep_or_free(&leg->request.path);
+	keep_or_free(&leg->request.headers);
+	keep_or_free(&leg->reply.http.head);
+	keep_or_free(&leg->reply.http.body);
 }
 
 static void leg_done(void *arg, struct bl_aws_reply *reply, struct bl_err *err)
@@ -39,20 +49,29 @@ static void leg_done(void *arg, struct bl_aws_reply *reply, struct bl_err *err)
 	leg->all->ended_end = &leg->next;
 }
 
+static void use_again(struct bl_buf *fresh, const struct bl_buf *old)
+{
+	fresh->data = old->data;
+	fresh->cap = old->cap;
+}
+
 static struct bl_leg *take_leg(struct bl_transfer_state *state)
 {
 	struct bl_transfers *all = state->all;
 	struct bl_leg *leg = all->legs;
-	char *kept;
+	struct bl_leg fresh = { .all = all,
+		                .state = state,
+		                .body = BL_BUF((size_t)8 << 20),
+		                .request = BL_AWS_REQUEST };
 
 	while (leg->state)
 		leg++; /* n_legs < at_once: there is one */
-	kept = leg->kept;
-	*leg = (struct bl_leg){ .all = all,
-		                .state = state,
-		                .kept = kept,
-		                .body = BL_BUF((size_t)8 << 20),
-		                .request = BL_AWS_REQUEST };
+	fresh.kept = leg->kept;
+	use_again(&fresh.request.path, &leg->request.path);
+	use_again(&fresh.request.headers, &leg->request.headers);
+	fresh.reply.http.head = leg->reply.http.head;
+	fresh.reply.http.body = leg->reply.http.body;
+	*leg = fresh;
 	all->n_legs++;
 	state->legs++;
 	return leg;
@@ -311,8 +330,11 @@ void bl_transfers_close(struct bl_transfers *all)
 		unlink_state(state);
 		free_state(state);
 	}
-	for (unsigned i = 0; all->legs && i < all->at_once; i++)
+	for (unsigned i = 0; all->legs && i < all->at_once; i++) {
+		bl_aws_request_done(&all->legs[i].request);
+		bl_aws_reply_done(&all->legs[i].reply);
 		free(all->legs[i].kept);
+	}
 	free(all->legs);
 	free(all->scratch);
 	free(all);

@@ -120,6 +120,13 @@ static void describe(struct bl_http_call *call, const struct bl_http_request *re
 	bl_err_clear(&call->err);
 }
 
+/* Keeps its memory. */
+static void empty(struct bl_buf *buf, size_t max)
+{
+	bl_buf_reset(buf);
+	buf->max = max;
+}
+
 int bl_http_start(struct bl_http *http, const struct bl_http_request *request,
                   struct bl_http_reply *reply, bl_http_done_fn *done, void *done_arg,
                   struct bl_http_call **call_out, struct bl_err *err)
@@ -139,8 +146,8 @@ int bl_http_start(struct bl_http *http, const struct bl_http_request *request,
 		http->idle = call;
 		return -1;
 	}
-	reply->head = BL_BUF(BL_HTTP_HEAD_MAX);
-	reply->body = BL_BUF(request->reply_max);
+	empty(&reply->head, BL_HTTP_HEAD_MAX);
+	empty(&reply->body, request->reply_max);
 	call->reply = reply;
 	call->done = done;
 	call->done_arg = done_arg;

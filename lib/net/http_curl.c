@@ -365,7 +365,7 @@ int bl_curl_open(struct bl_http *http, struct bl_err *err)
 	static bool is_ready;
 
 	if (!is_ready && curl_global_init_mem(CURL_GLOBAL_DEFAULT, bl_http_malloc, bl_http_free,
-	                                      realloc, strdup, calloc))
+	                                      bl_http_realloc, strdup, calloc))
 		return bl_fail(err, BL_ENOMEM, "http: libcurl cannot start: out of memory");
 	is_ready = true;
 	http->timer_ms = -1;

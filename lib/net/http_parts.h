@@ -125,6 +125,7 @@ void bl_http_check_whole(struct bl_http_call *call);
 /* http_memory.c: malloc and free for libcurl; large blocks are kept for the next exchange. */
 void *bl_http_malloc(size_t size);
 void bl_http_free(void *block);
+void *bl_http_realloc(void *block, size_t size);
 
 /* http_step.c: takes it out of the queue; puts it, unknown to libcurl, back among the idle. */
 void bl_http_stop_waiting(struct bl_http *http, struct bl_http_call *call);
