@@ -247,11 +247,22 @@ static void keep_sums(struct bl_transfer_state *state, const struct bl_leg *leg,
 		text[0] = '\0';
 }
 
+/* A full disk may show with the last bytes. */
+static bool body_failed(struct bl_transfer_state *state, struct bl_leg *leg)
+{
+	if (reply_failed(state, leg))
+		return true;
+	if (!bl_leg_flush(leg, &leg->err))
+		return false;
+	fail(state, NULL, &leg->err);
+	return true;
+}
+
 static void get_ended(struct bl_transfer_state *state, struct bl_leg *leg)
 {
 	struct bl_s3_object object;
 
-	if (reply_failed(state, leg))
+	if (body_failed(state, leg))
 		return;
 	if (!bl_s3_reply_object(&leg->reply.http, &object, &leg->err) && leg->at != state->size)
 		bl_fail(&leg->err, BL_ECORRUPT, "it has %ju bytes, %ju were expected",
@@ -346,7 +357,7 @@ static void range_ended(struct bl_transfer_state *state, struct bl_leg *leg)
 			finish_parts(state);
 		return;
 	}
-	if (reply_failed(state, leg))
+	if (body_failed(state, leg))
 		return;
 	if (bl_s3_reply_object(&leg->reply.http, &object, &leg->err) ||
 	    learn(state, &object, &leg->err)) {

@@ -34,6 +34,7 @@ struct bl_leg {
 	uint64_t at, crc;     /* bytes from offset, and their CRC */
 	uint64_t counted;     /* of them in state->moved */
 	uint64_t announced;   /* the CRC in the head of an upload */
+	size_t staged;        /* of a download in `kept`, not yet written */
 	bool is_kept;         /* the body of a small upload, in `kept` */
 	char *kept;           /* like scratch, as long as the slot is there; NULL: not yet */
 	char sum[48];         /* base64 of the checksum in the head of an upload */
@@ -125,6 +126,8 @@ void bl_transfer_unmoved(struct bl_leg *leg); /* it begins anew */
 uint64_t bl_transfer_joined(const struct bl_transfer_state *state);
 int bl_leg_read(void *arg, uint64_t offset, char *to, size_t len, struct bl_err *err);
 int bl_leg_write(void *arg, const char *bytes, size_t len, struct bl_err *err);
+/* Writes what is staged. */
+BL_MUST int bl_leg_flush(struct bl_leg *leg, struct bl_err *err);
 int bl_leg_restart(void *arg, struct bl_err *err);
 /* Reads the leg's bytes once: leg->announced, leg->sum, in SHA-256 mode leg->hash. */
 BL_MUST int bl_leg_sum(struct bl_leg *leg, struct bl_err *err);
