@@ -128,6 +128,62 @@ static void what_cannot_be_sent_is_refused(void **state)
 	}
 }
 
+static void bodies_are_hashed_at_plain_http_unless_measured(void **state)
+{
+	static const struct {
+		const char *url, *asked;
+		bool hashes;
+	} table[] = {
+		{ "https://127.0.0.1:9", "0", false },
+		{ "http://127.0.0.1:9", "", true },
+		{ "http://127.0.0.1:9", "0", true },
+		{ "http://127.0.0.1:9", "1", false },
+		{ "http://[::1]:9/base", "1", false },
+		{ "http://10.0.0.1", "1", true },
+		{ "http://169.254.169.254", "1", true },
+		{ "http://localhost.example.com", "1", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		BL_AWS aws = client_of(table[i].url);
+
+		setenv("BRANCHLINE_S3_UNSIGNED", table[i].asked, 1);
+		assert_int_equal(bl_aws_hashes_bodies(aws, "s3"), table[i].hashes);
+		unsetenv("BRANCHLINE_S3_UNSIGNED");
+	}
+}
+
+/* A PUT of "hello" goes out with that line. */
+static void assert_sent(const char *asked, const char *line)
+{
+	static const struct canned_reply replies[] = { { .body = "" } };
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	BL_AWS aws = client_of(canned_url(server, ""));
+	BL_AUTO(bl_aws_request) request = get("/b/k");
+	BL_AUTO(bl_aws_reply) reply = { 0 };
+	struct bl_err err = { 0 };
+
+	request.method = "PUT";
+	request.operation = "PutObject";
+	request.payload_hash = "UNSIGNED-PAYLOAD";
+	request.bytes = "hello";
+	request.size = 5;
+	setenv("BRANCHLINE_S3_UNSIGNED", asked, 1);
+	must(bl_aws_send(aws, &request, &reply, &err), &err);
+	unsetenv("BRANCHLINE_S3_UNSIGNED");
+	assert_non_null(strstr(canned_head(server, 0), line));
+	canned_stop(server);
+}
+
+static void an_unsigned_body_is_sent_as_asked(void **state)
+{
+	(void)state;
+	assert_sent("", "\r\nx-amz-content-sha256: 2cf24dba5fb0a30e26e83b2ac5b9e29e"
+	                "1b161e5c1fa7425e73043362938b9824\r\n");
+	assert_sent("1", "\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\n");
+}
+
 static int shorter_now(void *arg, uint64_t offset, char *to, size_t len, struct bl_err *err)
 {
 	const uint64_t *size = arg;
@@ -260,6 +316,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_request_of_s3_is_signed),
 		cmocka_unit_test(json_has_its_type_and_an_anonymous_client_no_signature),
 		cmocka_unit_test(what_cannot_be_sent_is_refused),
+		cmocka_unit_test(bodies_are_hashed_at_plain_http_unless_measured),
+		cmocka_unit_test(an_unsigned_body_is_sent_as_asked),
 		cmocka_unit_test(what_read_says_ends_the_call),
 		cmocka_unit_test(attempts_come_from_the_environment),
 		cmocka_unit_test(places_are_kept_and_make_room),
