@@ -138,42 +138,6 @@ void bl_transfer_drop_legs(struct bl_transfer_state *state)
 
 /* --- States ---------------------------------------------------------------------------------- */
 
-static void free_state(struct bl_transfer_state *state)
-{
-	bl_transfer_drop_legs(state);
-	free(state->parts);
-	free(state->crcs);
-	free(state->upload_id);
-	free(state->key);
-	free(state);
-}
-
-static void link_state(struct bl_transfer_state *state)
-{
-	struct bl_transfers *all = state->all;
-
-	if (!all->turn) {
-		state->next = state->prev = state;
-		all->turn = state;
-	} else { /* the last in the ring: all others come first */
-		state->next = all->turn;
-		state->prev = all->turn->prev;
-		state->prev->next = state->next->prev = state;
-	}
-	all->n_states++;
-}
-
-static void unlink_state(struct bl_transfer_state *state)
-{
-	struct bl_transfers *all = state->all;
-
-	if (all->turn == state)
-		all->turn = state->next == state ? NULL : state->next;
-	state->prev->next = state->next;
-	state->next->prev = state->prev;
-	all->n_states--;
-}
-
 static bool wants(const struct bl_transfer_state *state)
 {
 	return state->transfer->upload ? bl_upload_wants(state) : bl_download_wants(state);
@@ -246,8 +210,7 @@ static void finish(struct bl_transfer_state *state)
 		memcpy(transfer->result_etag, state->etag, sizeof(state->etag));
 	}
 	transfer->state = NULL;
-	unlink_state(state);
-	free_state(state);
+	bl_state_free(state);
 	transfer->done(transfer->arg, transfer, &err);
 }
 
@@ -327,9 +290,9 @@ void bl_transfers_close(struct bl_transfers *all)
 		struct bl_transfer_state *state = all->turn;
 
 		state->transfer->state = NULL;
-		unlink_state(state);
-		free_state(state);
+		bl_state_free(state);
 	}
+	bl_state_free_spare(all);
 	for (unsigned i = 0; all->legs && i < all->at_once; i++) {
 		bl_aws_request_done(&all->legs[i].request);
 		bl_aws_reply_done(&all->legs[i].reply);
@@ -340,34 +303,18 @@ void bl_transfers_close(struct bl_transfers *all)
 	free(all);
 }
 
-static struct bl_transfer_state *new_state(struct bl_transfers *all, struct bl_transfer *transfer)
-{
-	struct bl_transfer_state *state = calloc(1, sizeof(*state));
-
-	if (!state)
-		return NULL;
-	state->all = all;
-	state->transfer = transfer;
-	state->key = strdup(transfer->key);
-	if (state->key)
-		return state;
-	free(state);
-	return NULL;
-}
-
 int bl_transfer_start(struct bl_transfers *all, struct bl_transfer *transfer, struct bl_err *err)
 {
 	struct bl_transfer_state *state;
 
 	if (transfer->etag && strlen(transfer->etag) >= BL_ETAG_SIZE)
 		return bl_fail(err, BL_EINPUT, "an etag of %zu bytes", strlen(transfer->etag));
-	state = new_state(all, transfer);
+	state = bl_state_new(all, transfer);
 	if (!state)
 		return bl_fail(err, BL_ENOMEM, "transfer: out of memory");
 	transfer->state = state;
 	transfer->crc = transfer->bytes = 0;
 	transfer->result_etag[0] = '\0';
-	link_state(state);
 	if (transfer->upload)
 		bl_upload_begin(state);
 	else

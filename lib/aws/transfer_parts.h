@@ -92,7 +92,8 @@ struct bl_transfers {
 	uint64_t part_bytes;
 	unsigned at_once, n_legs;
 	size_t n_states;
-	struct bl_transfer_state *turn; /* in the ring of all states: whose it is */
+	struct bl_transfer_state *turn;  /* in the ring of all states: whose it is */
+	struct bl_transfer_state *spare; /* ended, to be used again */
 	struct bl_leg *ended, **ended_end;
 	bool over;           /* some state has come to its end */
 	struct bl_leg *legs; /* [at_once] */
@@ -109,6 +110,13 @@ struct bl_transfers {
 #define BL_MIDDLE ((size_t)BL_PAGE_BYTES / 2)
 #define BL_KEPT_BYTES ((size_t)64 << 10)
 #define BL_KEPT_SLOTS 64 /* more at once: none is kept, to bound the memory */
+
+/* transfer_state.c: puts it into the ring, its key copied (NULL: out of memory); takes it
+ * out and ends its legs. */
+BL_MUST struct bl_transfer_state *bl_state_new(struct bl_transfers *all,
+                                               struct bl_transfer *transfer);
+void bl_state_free(struct bl_transfer_state *state);
+void bl_state_free_spare(struct bl_transfers *all);
 
 /* transfer.c */
 /* The first failure decides; other legs are ended, an upload's parts too. */

@@ -48,7 +48,20 @@ void sync_job_free(struct sync_job *job)
 	sync_files_drop(&sync->files, job->plan->name, &job->temp);
 	bl_fd_done(&job->fd);
 	free(job->plan);
-	free(job);
+	job->next = sync->spare; /* the next one takes its place */
+	sync->spare = job;
+}
+
+/* All zero. NULL: out of memory. */
+static struct sync_job *new_job(struct sync *sync)
+{
+	struct sync_job *job = sync->spare;
+
+	if (!job)
+		return calloc(1, sizeof(*job));
+	sync->spare = job->next;
+	*job = (struct sync_job){ 0 };
+	return job;
 }
 
 static void free_all(struct sync_jobs *jobs)
@@ -66,6 +79,12 @@ void sync_jobs_done(struct sync *sync)
 	free_all(&sync->running);
 	free_all(&sync->finished);
 	free_all(&sync->ready);
+	while (sync->spare) {
+		struct sync_job *job = sync->spare;
+
+		sync->spare = job->next;
+		free(job);
+	}
 	while (sync->plans) {
 		struct sync_plan *plan = sync->plans;
 
@@ -267,7 +286,7 @@ static bool is_settled(struct sync *sync, struct sync_plan *plan)
 /* Takes plan. */
 static void start_job(struct sync *sync, struct sync_plan *plan)
 {
-	struct sync_job *job = calloc(1, sizeof(*job));
+	struct sync_job *job = new_job(sync);
 	struct bl_err err = { 0 };
 
 	if (!job) {

@@ -222,6 +222,7 @@ struct sync {
 	struct sync_plan *plans, *last_plan;
 	size_t n_plans, plan_bytes;
 	struct sync_jobs running, finished, ready; /* ready: downloaded, to be renamed */
+	struct sync_job *spare;                    /* ended, to be used again */
 	uint64_t ready_bytes;
 	int64_t ready_since_ms;
 	size_t ready_max;
