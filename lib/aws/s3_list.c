@@ -124,15 +124,13 @@ int listing_read(struct listing *listing, const char *bytes, size_t len, struct 
 	return 0;
 }
 
-static const struct listing_item *peek(const struct listing_side *side, const char **key)
+/* The key that comes next on this side; NULL when none is left. */
+static const char *peek(const struct listing_side *side, const struct listing_item **item)
 {
-	const struct listing_item *item;
-
 	if (side->next == side->n)
 		return NULL;
-	item = (const struct listing_item *)(const void *)side->items.data + side->next;
-	*key = side->keys.data + item->key_at;
-	return item;
+	*item = (const struct listing_item *)(const void *)side->items.data + side->next;
+	return side->keys.data + (*item)->key_at;
 }
 
 /* Keys and prefixes come apart, each in order: merged here. */
@@ -141,16 +139,16 @@ int listing_emit(struct listing *listing, bl_s3_list_fn *fn, void *arg, struct b
 	const char *last = "";
 
 	for (;;) {
-		const char *key = NULL, *prefix = NULL;
-		const struct listing_item *file = peek(&listing->side[LISTED_KEYS], &key);
-		const struct listing_item *fold = peek(&listing->side[LISTED_PREFIXES], &prefix);
+		const struct listing_item *file = NULL, *fold = NULL;
+		const char *key = peek(&listing->side[LISTED_KEYS], &file);
+		const char *prefix = peek(&listing->side[LISTED_PREFIXES], &fold);
 		struct bl_s3_listed item = { 0 };
 		int stop;
 
-		if (!file && !fold)
-			return 0;
-		item.is_prefix = !file || (fold && strcmp(prefix, key) < 0);
+		item.is_prefix = !key || (prefix && strcmp(prefix, key) < 0);
 		item.key = item.is_prefix ? prefix : key;
+		if (!item.key)
+			return 0;
 		if (!item.is_prefix)
 			item.object = file->object;
 		listing->side[item.is_prefix ? LISTED_PREFIXES : LISTED_KEYS].next++;
