@@ -40,7 +40,9 @@ def whoami(branchline, folder, hosts, prepare="true", **extra):
 def test_a_name_that_does_not_resolve_is_named(branchline, tmp_path):
     done, _ = whoami(branchline, tmp_path, "127.0.0.1 localhost\n")
     assert done.returncode == 75, done.stderr
-    assert "peer.test" in done.stderr and "resolve" in done.stderr and "3 attempts" in done.stderr
+    assert "peer.test" in done.stderr and "3 attempts" in done.stderr
+    # glibc gives up at once; musl asks silent name servers until the deadline: "Resolving timed out"
+    assert "resolve host" in done.stderr or "Resolving timed out" in done.stderr
 
 
 def test_an_address_that_nobody_answers_at_is_given_up(branchline, tmp_path):
