@@ -26,6 +26,8 @@ required() {
 # These make it better; a distribution that lacks one is served another way, or without.
 wished() {
 	case $1 in
+	# What looks at our work from outside; Ubuntu has no package of it.
+	test) echo awscli ;;
 	# Without OpenBLAS PyTorch trains twenty times slower.
 	demo) echo python3-torch python3-numpy libopenblas0-pthread chromium fonts-dejavu-core ;;
 	lint) echo clang-format-14 shellcheck ;;
