@@ -22,6 +22,7 @@ ASSUME = "AssumeRoleWithWebIdentity"
 
 
 def find_aws():
+    """Versions before 2.13 know no AWS_ENDPOINT_URL: it is named again to all."""
     return shutil.which("aws") or pytest.skip("no aws CLI on this machine")
 
 
@@ -67,7 +68,7 @@ def test_the_profile_outlives_its_first_credential(job, actions, peer):
     job.uses(actions / "assume-role")
     first = peer.log(ASSUME)[0]["issued"]
     wait_for_end(peer)
-    step = job.run(f"{aws} sts get-caller-identity --output json")
+    step = job.run(f"{aws} --endpoint-url $AWS_ENDPOINT_URL sts get-caller-identity --output json")
     assert json.loads(step.stdout)["Arn"].startswith(
         "arn:aws:sts::111122223333:assumed-role/branchline/branchline-4711-train")
     asked = peer.log("GetCallerIdentity")[0]
@@ -99,7 +100,7 @@ def test_what_would_win_is_emptied(job, actions, peer):
     step = job.uses(actions / "assume-role")
     assert "::warning" in step.stderr and "AWS_ACCESS_KEY_ID was set" in step.stderr
     assert job.env["AWS_ACCESS_KEY_ID"] == "" and job.env["AWS_WEB_IDENTITY_TOKEN_FILE"] == ""
-    who = json.loads(job.run(f"{aws} sts get-caller-identity --output json").stdout)
+    who = json.loads(job.run(f"{aws} --endpoint-url $AWS_ENDPOINT_URL sts get-caller-identity --output json").stdout)
     assert "assumed-role/branchline" in who["Arn"]
 
 
@@ -233,7 +234,7 @@ jobs:
         id: role
       - run: |
           cat "$GATE"
-          aws sts get-caller-identity --output text --query Arn
+          aws --endpoint-url "$AWS_ENDPOINT_URL" sts get-caller-identity --output text --query Arn
           echo "account is ${{ steps.role.outputs.account }}"
 """
 
