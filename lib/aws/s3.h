@@ -112,5 +112,8 @@ void bl_s3_pages_done(struct bl_s3_pages *pages);
 /* Unfinished multipart uploads below prefix that are older than age_ms are ended; how many. */
 BL_MUST int bl_s3_abort_stale(struct bl_s3 *s3, const struct bl_call *call, const char *prefix,
                               int64_t age_ms, unsigned *aborted, struct bl_err *err);
+/* The same for the uploads of exactly one key. */
+BL_MUST int bl_s3_abort_stale_key(struct bl_s3 *s3, const struct bl_call *call, const char *key,
+                                  int64_t age_ms, unsigned *aborted, struct bl_err *err);
 
 #endif

@@ -16,6 +16,7 @@
 /* One page of ListMultipartUploads: those that are old enough, as "key NUL id NUL" in `old`. */
 struct uploads {
 	int64_t before_wall_ms;
+	const char *only; /* of this key alone; NULL: of all that the list holds */
 	struct bl_buf old;
 	size_t n;
 	bool whole, more;
@@ -47,7 +48,8 @@ static int set_name(char to[NAME_BYTES], const char *text, struct bl_err *err)
 static void upload_ends(struct uploads *uploads)
 {
 	/* without a time it is left alone: it may be somebody's who is at work */
-	if (uploads->begun_wall_ms && uploads->begun_wall_ms <= uploads->before_wall_ms) {
+	if (uploads->begun_wall_ms && uploads->begun_wall_ms <= uploads->before_wall_ms &&
+	    (!uploads->only || !strcmp(uploads->key, uploads->only))) {
 		bl_buf_add(&uploads->old, uploads->key, strlen(uploads->key) + 1);
 		bl_buf_add(&uploads->old, uploads->id, strlen(uploads->id) + 1);
 		uploads->n++;
@@ -159,8 +161,8 @@ static int abort_old(struct bl_s3 *s3, const struct bl_call *call, const struct 
 	return 0;
 }
 
-int bl_s3_abort_stale(struct bl_s3 *s3, const struct bl_call *call, const char *prefix,
-                      int64_t age_ms, unsigned *aborted, struct bl_err *err)
+static int end_stale(struct bl_s3 *s3, const struct bl_call *call, const char *prefix,
+                     const char *only, int64_t age_ms, unsigned *aborted, struct bl_err *err)
 {
 	struct uploads *uploads = calloc(1, sizeof(*uploads));
 	unsigned done = 0;
@@ -169,6 +171,7 @@ int bl_s3_abort_stale(struct bl_s3 *s3, const struct bl_call *call, const char *
 	if (!uploads)
 		return bl_fail(err, BL_ENOMEM, "list uploads: out of memory");
 	uploads->old = BL_BUF((size_t)8 << 20);
+	uploads->only = only;
 	uploads->before_wall_ms = bl_wall_ms() + bl_aws_skew_s(s3->aws) * 1000 - age_ms;
 	for (int page = 0; page < PAGES_MAX; page++) {
 		if (read_page(s3, call, prefix, uploads, err) ||
@@ -187,4 +190,16 @@ out:
 	bl_buf_done(&uploads->old);
 	free(uploads);
 	return rc;
+}
+
+int bl_s3_abort_stale(struct bl_s3 *s3, const struct bl_call *call, const char *prefix,
+                      int64_t age_ms, unsigned *aborted, struct bl_err *err)
+{
+	return end_stale(s3, call, prefix, NULL, age_ms, aborted, err);
+}
+
+int bl_s3_abort_stale_key(struct bl_s3 *s3, const struct bl_call *call, const char *key,
+                          int64_t age_ms, unsigned *aborted, struct bl_err *err)
+{
+	return end_stale(s3, call, key, key, age_ms, aborted, err);
 }

@@ -76,6 +76,15 @@ static int contents(struct listing *listing, const char *name, const char *text,
 	return 0;
 }
 
+/* A list that ends in silence would make --delete believe that the rest is gone. */
+static int truth(const char *text, bool *out, struct bl_err *err)
+{
+	*out = !strcmp(text, "true");
+	if (!*out && strcmp(text, "false") != 0)
+		return bl_fail(err, BL_ECORRUPT, "IsTruncated is neither true nor false");
+	return 0;
+}
+
 static int on_element(void *arg, const char *path, const char *text, struct bl_err *err)
 {
 	static const char root[] = "ListBucketResult/";
@@ -101,7 +110,7 @@ static int on_element(void *arg, const char *path, const char *text, struct bl_e
 		               ? -1
 		               : 0;
 	if (!strcmp(path, "IsTruncated"))
-		listing->more = !strcmp(text, "true");
+		return truth(text, &listing->more, err);
 	if (!strcmp(path, "NextContinuationToken"))
 		return set_text(listing->token, sizeof(listing->token), text, "a list's token",
 		                err);
@@ -119,6 +128,8 @@ int listing_read(struct listing *listing, const char *bytes, size_t len, struct 
 	}
 	if (!listing->whole)
 		return bl_fail(err, BL_ECORRUPT, "the reply is no ListBucketResult");
+	if (!listing->more && listing->token[0])
+		return bl_fail(err, BL_ECORRUPT, "the list names a token, but not that it goes on");
 	if (listing->more && !listing->token[0])
 		return bl_fail(err, BL_ECORRUPT, "the list goes on but names no token");
 	return 0;

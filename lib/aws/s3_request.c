@@ -193,11 +193,14 @@ int64_t bl_s3_time(const char *text)
 /* In front of what the client advised: it knows neither bucket nor key. */
 static void advise_restore(const struct bl_s3 *s3, const char *key, struct bl_err *err)
 {
+	/* a line to paste: what does not fit or would end the quotes is left to be put in */
+	const char *shown = strlen(key) <= 110 && !strchr(key, '\'') ? key : "KEY";
+
 	err->next[0] = '\0';
 	bl_next(err,
-	        "it is archived: aws s3api restore-object --bucket %s --key '%.120s' "
+	        "it is archived: aws s3api restore-object --bucket %s --key '%s' "
 	        "--restore-request Days=7, wait until it is done, then repeat",
-	        s3->bucket, key);
+	        s3->bucket, shown);
 }
 
 int bl_s3_failed(const struct bl_s3 *s3, const char *what, const char *key,

@@ -76,7 +76,7 @@ static int end_uploads(struct bl_s3 *s3, const struct bl_buf *keys, int64_t last
 
 	for (const char *key = keys->data; key && key < keys->data + keys->len;
 	     key += strlen(key) + 1) {
-		if (bl_s3_abort_stale(s3, NULL, key, age_ms, &ended, err))
+		if (bl_s3_abort_stale_key(s3, NULL, key, age_ms, &ended, err))
 			return -1;
 	}
 	return 0;

@@ -191,7 +191,7 @@ static int take_dst(struct sync *sync, struct bl_err *err)
 		return 0;
 	if (sync->way == SYNC_UPLOAD && sync_is_marker(item->name, item->side.size))
 		return 0;
-	if (sync->src.ended && !sync->totals->listed_src) {
+	if (sync->src.ended && !sync->src_has_files) {
 		if (sync_explain_empty(sync, err))
 			return -1;
 		/* more likely a wrong name or a disk that is not mounted than a wish */
@@ -216,6 +216,9 @@ static int take_one(struct sync *sync, struct bl_err *err)
 	if (order >= 0 && tells_of_below(dst))
 		return out_of_reach(sync, dst, err);
 	sync->totals->listed_src += order <= 0;
+	if (order <= 0 && src->item.kind == SYNC_FILE &&
+	    !sync_is_marker(src->item.name, src->item.side.size))
+		sync->src_has_files = true;
 	sync->totals->listed_dst += order >= 0;
 	if (is_excluded(sync, name))
 		sync->totals->excluded++;

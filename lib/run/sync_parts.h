@@ -227,6 +227,7 @@ struct sync {
 	int64_t ready_since_ms;
 	size_t ready_max;
 	bool renamed;         /* since the disk was last synced */
+	bool src_has_files;   /* something that could be moved was listed */
 	bool tidied;          /* old multipart uploads were looked for */
 	struct bl_buf doomed; /* keys to delete, each with its NUL */
 	size_t n_doomed;

@@ -65,7 +65,7 @@ static unsigned char type_of(int dir, const struct dirent *entry)
 	if (entry->d_type != DT_UNKNOWN)
 		return entry->d_type;
 	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
-		return DT_UNKNOWN; /* gone meanwhile */
+		return DT_REG; /* whether it is gone is seen when its turn comes */
 	return (unsigned char)IFTODT(st.st_mode);
 }
 
@@ -211,16 +211,20 @@ static bool enter(struct sync_walk *walk, const char *name, struct sync_item *it
 	return true;
 }
 
-/* Whether it is (still) a name to tell. */
-static bool see(struct sync_walk *walk, char kind, const char *name, struct sync_item *item)
+/* Whether it is (still) a name to tell. A name that cannot be looked at is not gone. */
+static bool see(struct sync_walk *walk, char kind, const char *name, struct sync_item *item,
+                struct bl_err *err)
 {
 	struct stat st;
 
 	item->kind = kind == 'l' ? SYNC_LINK : kind == 'b' ? SYNC_BELOW : SYNC_SPECIAL;
 	if (kind != 'f')
 		return true;
-	if (fstatat(walk->top->fd, name, &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(walk->top->fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
+		if (errno != ENOENT)
+			bl_fail_errno(err, errno, "look at a name that is there");
 		return false;
+	}
 	if (walk->skip_ino && st.st_ino == walk->skip_ino && st.st_dev == walk->skip_dev)
 		return false;
 	if (!S_ISREG(st.st_mode))
@@ -252,7 +256,7 @@ int sync_walk_next(struct sync_walk *walk, struct sync_item *item, enum sync_got
 			return -1;
 		*item = (struct sync_item){ .etag = "" };
 		tell = record[0] == 'd' ? enter(walk, record + 1, item, err)
-		                        : see(walk, record[0], record + 1, item);
+		                        : see(walk, record[0], record + 1, item, err);
 		if (err->code)
 			return bl_wrap(err, "%s", bl_buf_text(&walk->path));
 		if (!tell)

@@ -237,6 +237,13 @@ def test_an_empty_source_does_not_empty_the_target(sync, peer, tmp_path):
     dst = write(tmp_path / "dst", {"x": "1"})
     done = sync.call(f"{URI}/mistyped", "dst", "--delete", status=2)
     assert "holds nothing" in done.stderr and read(dst) == {"x": b"1"}
+    (tmp_path / "empty" / "link").symlink_to("nowhere")  # nor does what is never moved
+    done = sync.call("empty", f"{URI}/a", "--delete", status=2)
+    assert "holds nothing" in done.stderr and stored(peer) == {"a/x": b"1"}
+    (tmp_path / "empty" / "link").unlink()
+    peer.put("folder/", "")
+    done = sync.call(f"{URI}/folder", "dst", "--delete", status=2)
+    assert "holds nothing" in done.stderr and read(dst) == {"x": b"1"}
     assert sync.totals("empty", f"{URI}/a")["moved"] == 0
 
 

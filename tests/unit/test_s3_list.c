@@ -115,6 +115,8 @@ static void a_page_that_is_none_is_refused(void **state)
 		PAGE(KEY("%zz")),
 		PAGE(KEY("%00")),
 		PAGE("<IsTruncated>true</IsTruncated>"),
+		PAGE("<IsTruncated>True</IsTruncated>"),
+		PAGE("<NextContinuationToken>t</NextContinuationToken>"),
 		"<ListBucketResult>" KEY("a"),
 	};
 
@@ -344,11 +346,14 @@ static void old_uploads_are_ended(void **state)
 	struct bl_err err = { 0 };
 	unsigned aborted = 7;
 
+	begin_upload(*state, "a/old");
 	begin_upload(*state, "a/old+1");
 	begin_upload(*state, "a/old 2");
 	begin_upload(*state, "b/other");
 	peer_control("POST", "/age-uploads", "{\"bucket\":\"bucket\",\"seconds\":7200}");
 	begin_upload(*state, "a/new");
+	must(bl_s3_abort_stale_key(*state, NULL, "a/old", 3600000, &aborted, &err), &err);
+	assert_int_equal(aborted, 1); /* not those whose keys only begin so */
 	must(bl_s3_abort_stale(*state, NULL, "a/", 3600000, &aborted, &err), &err);
 	assert_int_equal(aborted, 2);
 	assert_int_equal(count_uploads(), 2);
