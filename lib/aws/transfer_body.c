@@ -244,26 +244,6 @@ int bl_leg_read(void *arg, uint64_t offset, char *to, size_t len, struct bl_err 
 	return 0;
 }
 
-static int pwrite_all(int fd, const char *from, size_t len, uint64_t offset, struct bl_err *err)
-{
-	int fault = BL_FAULT("s3.download.write");
-
-	while (len) {
-		ssize_t n = fault ? -1 : pwrite(fd, from, len, (off_t)offset);
-
-		if (fault)
-			errno = fault;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return bl_fail_errno(err, errno, "write");
-		from += n;
-		len -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
-
 int bl_leg_flush(struct bl_leg *leg, struct bl_err *err)
 {
 	size_t len = leg->staged;
@@ -271,8 +251,8 @@ int bl_leg_flush(struct bl_leg *leg, struct bl_err *err)
 	leg->staged = 0;
 	if (!len)
 		return 0;
-	return pwrite_all(leg->state->transfer->fd, leg->kept + BL_MIDDLE, len,
-	                  leg->offset + leg->at - len, err);
+	return bl_fs_pwrite(leg->state->transfer->fd, leg->kept + BL_MIDDLE, len,
+	                    leg->offset + leg->at - len, err);
 }
 
 /* libcurl gives 16 KiB at a time: whole pages of four such cost half as much to write. */
@@ -309,7 +289,7 @@ int bl_leg_write(void *arg, const char *bytes, size_t len, struct bl_err *err)
 		if (stage(leg, bytes, len, err))
 			return -1;
 	} else {
-		if (pwrite_all(leg->state->transfer->fd, bytes, len, leg->offset + leg->at, err))
+		if (bl_fs_pwrite(leg->state->transfer->fd, bytes, len, leg->offset + leg->at, err))
 			return -1;
 		leg->at += len;
 	}

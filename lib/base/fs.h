@@ -84,6 +84,8 @@ BL_MUST int bl_fs_allocate(int fd, uint64_t size, struct bl_err *err);
 
 /* Writes or reads all of it, over EINTR and short counts. A short read is BL_ECORRUPT. */
 BL_MUST int bl_fs_write(int fd, const void *bytes, size_t len, struct bl_err *err);
+BL_MUST int bl_fs_pwrite(int fd, const void *bytes, size_t len, uint64_t offset,
+                         struct bl_err *err);
 BL_MUST int bl_fs_pread(int fd, void *bytes, size_t len, uint64_t offset, struct bl_err *err);
 
 /*

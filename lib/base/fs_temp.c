@@ -34,6 +34,27 @@ int bl_fs_write(int fd, const void *bytes, size_t len, struct bl_err *err)
 	return 0;
 }
 
+int bl_fs_pwrite(int fd, const void *bytes, size_t len, uint64_t offset, struct bl_err *err)
+{
+	const char *from = bytes;
+
+	while (len) {
+		int fault = BL_FAULT("fs.pwrite");
+		ssize_t n = fault ? -1 : pwrite(fd, from, len, (off_t)offset);
+
+		if (fault)
+			errno = fault;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return bl_fail_errno(err, errno, "write");
+		from += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 static int sync_fd(int fd)
 {
 	int fault = BL_FAULT("fs.fsync");

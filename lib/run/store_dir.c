@@ -206,25 +206,6 @@ static int dir_get_range(void *self, const struct bl_call *call, const char *key
 	return 0;
 }
 
-static int write_at(int fd, const char *bytes, size_t len, uint64_t offset, struct bl_err *err)
-{
-	while (len) {
-		int fault = BL_FAULT("store.get_file.write");
-		ssize_t n = fault ? -1 : pwrite(fd, bytes, len, (off_t)offset);
-
-		if (fault)
-			errno = fault;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return bl_fail_errno(err, errno, "write the copy");
-		bytes += n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int dir_get_file(void *self, const struct bl_call *call, const char *key, int fd,
                         uint64_t *size, uint64_t *crc, struct bl_err *err)
 {
@@ -241,7 +222,8 @@ static int dir_get_file(void *self, const struct bl_call *call, const char *key,
 		size_t n = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
 
 		if (check_deadline(call, err) || bl_fs_pread(from, chunk, n, done, err) ||
-		    write_at(fd, chunk, n, done, err))
+		    fail_fault(BL_FAULT("store.get_file.write"), err) ||
+		    bl_fs_pwrite(fd, chunk, n, done, err))
 			return -1;
 		sum = bl_crc64nvme(sum, chunk, n);
 		done += n;

@@ -319,6 +319,22 @@ static void allocating_makes_a_file_longer_never_shorter(void **state)
 	assert_int_equal(err.code, BL_EINPUT);
 }
 
+static void a_piece_is_written_where_it_belongs(void **state)
+{
+	struct bl_err err = { 0 };
+	BL_FD fd = -1;
+	char got[8] = "";
+
+	(void)state;
+	put("pieces", "123456");
+	assert_int_equal(bl_fs_open_beneath(dir, "pieces", O_RDWR, 0, &fd, &err), 0);
+	assert_int_equal(bl_fs_pwrite(fd, "xy", 2, 3, &err), 0);
+	assert_int_equal(bl_fs_pread(fd, got, 6, 0, &err), 0);
+	assert_string_equal(got, "123xy6");
+	assert_int_equal(bl_fs_pwrite(-1, "x", 1, 0, &err), -1);
+	assert_int_equal(err.code, BL_EIO);
+}
+
 static void a_short_read_is_corrupt(void **state)
 {
 	struct bl_err err = { 0 };
@@ -470,6 +486,7 @@ int main(void)
 		cmocka_unit_test(a_temporary_that_is_not_committed_vanishes),
 		cmocka_unit_test(many_files_are_published_after_one_sync),
 		cmocka_unit_test(allocating_makes_a_file_longer_never_shorter),
+		cmocka_unit_test(a_piece_is_written_where_it_belongs),
 		cmocka_unit_test(a_short_read_is_corrupt),
 		cmocka_unit_test(listing_is_sorted_by_bytes_and_stoppable),
 		cmocka_unit_test(removing_a_tree_spares_what_links_point_at),
