@@ -127,8 +127,7 @@ static const char *issuer_of(const struct bl_value *claims)
 	return *iss ? iss : "token.actions.githubusercontent.com";
 }
 
-/* A claim that may be text or a number. */
-static void add_claim(struct bl_buf *out, const struct bl_value *claims, const char *name)
+void bl_oidc_add_claim(struct bl_buf *out, const struct bl_value *claims, const char *name)
 {
 	const struct bl_value *claim = bl_value_get(claims, name);
 
@@ -169,9 +168,9 @@ void bl_oidc_subs(const struct bl_value *claims, struct bl_buf *classic, struct 
 	if (!has_claim(claims, "repository_owner_id") || !has_claim(claims, "repository_id"))
 		return;
 	bl_buf_addf(immutable, "repo:%.*s@", (int)(slash - repository), repository);
-	add_claim(immutable, claims, "repository_owner_id");
+	bl_oidc_add_claim(immutable, claims, "repository_owner_id");
 	bl_buf_addf(immutable, "/%s@", slash + 1);
-	add_claim(immutable, claims, "repository_id");
+	bl_oidc_add_claim(immutable, claims, "repository_id");
 	bl_buf_addf(immutable, ":%s", context);
 }
 
@@ -185,11 +184,11 @@ void bl_oidc_explain(const struct bl_value *claims, struct bl_buf *out)
 	bl_buf_adds(out, "the token says\n");
 	for (size_t i = 0; i < BL_COUNT(shown); i++) {
 		bl_buf_addf(out, "  %-14s ", shown[i]);
-		add_claim(out, claims, shown[i]);
+		bl_oidc_add_claim(out, claims, shown[i]);
 		bl_buf_addc(out, '\n');
 	}
 	bl_buf_addf(out, "the role's trust policy must say (StringEquals)\n  %s:aud  \"", issuer);
-	add_claim(out, claims, "aud");
+	bl_oidc_add_claim(out, claims, "aud");
 	bl_buf_addf(out, "\"\n  %s:sub  [\"%s\"", issuer, bl_buf_text(&classic));
 	if (immutable.len)
 		bl_buf_addf(out, ",\n    \"%s\"", bl_buf_text(&immutable));

@@ -18,6 +18,9 @@ bool bl_oidc_available(void);
 BL_MUST int bl_oidc_token(struct bl_http *http, const char *audience, struct bl_secret *token,
                           struct bl_err *err);
 
+/* Appends a claim that may be text or a number; nothing when it is neither. */
+void bl_oidc_add_claim(struct bl_buf *out, const struct bl_value *claims, const char *name);
+
 /*
  * Both forms of `sub` for these claims: "repo:O/R:CONTEXT" and "repo:O@OWNER_ID/R@REPO_ID:CONTEXT".
  * A subject made by the organisation's own rule goes into `classic` as it is; `immutable` stays

@@ -173,9 +173,9 @@ static void explain_refusal(const struct bl_assume *assume, const struct bl_secr
 	if (bl_jwt_claims(bl_secret_text(token), token->len, &claims, &unread))
 		return;
 	bl_oidc_subs(claims, &classic, &immutable);
-	bl_buf_addf(&line, "; the token says sub %s, aud %s, repository_id %s",
-	            bl_value_text_or(claims, "sub", "?"), bl_value_text_or(claims, "aud", "?"),
-	            bl_value_text_or(claims, "repository_id", "?"));
+	bl_buf_addf(&line, "; the token says sub %s, aud %s, repository_id ",
+	            bl_value_text_or(claims, "sub", "?"), bl_value_text_or(claims, "aud", "?"));
+	bl_oidc_add_claim(&line, claims, "repository_id");
 	append(err, bl_buf_text(&line));
 	bl_buf_reset(&line);
 	if (!strcmp(role_name(assume->role_arn), "GitHubActions"))
@@ -185,6 +185,13 @@ static void explain_refusal(const struct bl_assume *assume, const struct bl_secr
 		            "the role must trust aud %s and sub (StringEquals) one of: %s%s%s",
 		            bl_value_text_or(claims, "aud", "?"), bl_buf_text(&classic),
 		            immutable.len ? " " : "", bl_buf_text(&immutable));
+	/* half a condition would be pasted as it stands */
+	if (line.len >= sizeof(err->next)) {
+		bl_buf_reset(&line);
+		bl_buf_adds(&line,
+		            "the role must trust this aud and sub; `branchline whoami` in the job "
+		            "prints the conditions whole");
+	}
 	replace_next(err, bl_buf_text(&line));
 }
 

@@ -40,6 +40,8 @@ enum bl_code {
 	BL_EBUG,         /* our own fault */
 };
 
+#define BL_NEXT_SIZE 512
+
 /*
  * A failure, kept by the caller: zero-initialise it, pass it last, never NULL.
  * Functions return 0, or -1 and fill it. The first failure wins; outer layers
@@ -48,8 +50,8 @@ enum bl_code {
  */
 struct bl_err {
 	enum bl_code code;
-	char text[512]; /* what failed and why, outermost context first */
-	char next[256]; /* what the reader can do; may be empty */
+	char text[512];          /* what failed and why, outermost context first */
+	char next[BL_NEXT_SIZE]; /* what the reader can do; may be empty */
 };
 
 /* Keeps the first failure: later ones are its echo. Returns -1. */

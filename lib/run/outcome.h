@@ -58,7 +58,7 @@ struct bl_result {
 	int exit_code;     /* of the command, -1: none */
 	int signal;        /* that ended the command, 0: none */
 	char message[512]; /* one line: what failed and why */
-	char next_step[256];
+	char next_step[BL_NEXT_SIZE];
 };
 
 /* exit.json as exec wrote it. */
@@ -69,7 +69,7 @@ struct bl_exit_record {
 	char stop_reason[32];
 	int64_t oom_kills, dropped_bytes;
 	char error[384]; /* why it was not spawned */
-	char next_step[256];
+	char next_step[BL_NEXT_SIZE];
 };
 BL_MUST int bl_exit_record_parse(const char *bytes, size_t len, struct bl_exit_record *out,
                                  struct bl_err *err);

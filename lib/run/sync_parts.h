@@ -233,7 +233,7 @@ struct sync {
 	size_t n_doomed;
 
 	enum bl_code failure; /* of those that failed: BL_EDATA when they differ */
-	char said_next[256];  /* of the last failure that had a next step */
+	char said_next[BL_NEXT_SIZE];  /* of the last failure that had a next step */
 	unsigned lost_in_row; /* failures of the network since the last success */
 	struct bl_err fatal;  /* ends it, after what is under way */
 };

@@ -143,6 +143,43 @@ static void refusals_say_what_to_do(void **state)
 	}
 }
 
+#define LONG_CLAIMS(branch)                                                                        \
+	"{\"aud\":\"sts.amazonaws.com\",\"sub\":\"repo:my-organisation/training-pipelines:ref:"    \
+	"refs/heads/" branch "\",\"repository\":\"my-organisation/training-pipelines\","           \
+	"\"repository_owner_id\":\"10010010\",\"repository_id\":700500500}"
+#define LONG_BRANCH                                                                                \
+	"feature/0123456789012345678901234567890123456789012345678901234567890123456789012345678"  \
+	"90123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+
+static void refuse(const char *claims, struct bl_err *err)
+{
+	const struct canned_reply replies[] = { REFUSAL(403, "AccessDenied", "no") };
+	struct canned *server = canned_start(replies, 1);
+	struct bl_assume assume = { .role_arn = INPUT_ROLE };
+	BL_AUTO(bl_credentials) got = { 0 };
+	bool renew;
+
+	be_a_job(server);
+	assert_int_equal(assume_web(&assume, jwt_of(claims), &got, &renew, err), -1);
+	canned_stop(server);
+}
+
+/* What is cut in the middle would be pasted into a policy as it stands. */
+static void conditions_are_whole_or_elsewhere(void **state)
+{
+	struct bl_err fits = { 0 }, over = { 0 };
+
+	(void)state;
+	refuse(LONG_CLAIMS("feature/longer-context-and-more"), &fits);
+	assert_non_null(strstr(fits.text, "repository_id 700500500"));
+	assert_non_null(strstr(fits.next,
+	                       "repo:my-organisation@10010010/training-pipelines@700500500:"
+	                       "ref:refs/heads/feature/longer-context-and-more"));
+	refuse(LONG_CLAIMS(LONG_BRANCH), &over);
+	assert_null(strstr(over.next, "repo:"));
+	assert_non_null(strstr(over.next, "branchline whoami"));
+}
+
 static void a_role_named_githubactions_is_pointed_at(void **state)
 {
 	const struct canned_reply replies[] = { REFUSAL(403, "AccessDenied", "no") };
@@ -325,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_role_is_assumed_without_a_signature),
 		cmocka_unit_test(refusals_say_what_to_do),
+		cmocka_unit_test(conditions_are_whole_or_elsewhere),
 		cmocka_unit_test(a_role_named_githubactions_is_pointed_at),
 		cmocka_unit_test(what_sts_would_not_take_is_not_sent),
 		cmocka_unit_test(any_text_becomes_a_session_name),
