@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-pytest_plugins = ["cloud"]  # fixtures of AWS's servers
+pytest_plugins = ["cloud", "exec_runs"]  # modules whose fixtures are for all
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("BRANCHLINE_TEST_PATIENCE", "30"))
@@ -56,13 +56,17 @@ def wait_for_json(path, patience=PATIENCE):
     return read_json(wait_for_file(path, patience))
 
 
+def state_of(pid):
+    """The process's letter in ps: T is stopped, Z a zombie."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def is_alive(pid):
     """A zombie is not alive."""
     try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return state_of(pid) not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def wait_gone(pid, patience=PATIENCE):
@@ -76,7 +80,8 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def bin_dir():
     """The programs under test: BRANCHLINE_BIN, else the build with failpoints."""
-    path = pathlib.Path(os.environ.get("BRANCHLINE_BIN", ROOT / "build" / "test" / "bin")).absolute()
+    told = os.environ.get("BRANCHLINE_BIN", ROOT / "build" / "test" / "bin")
+    path = pathlib.Path(told).absolute()
     if not (path / "branchline-runner").exists():
         pytest.fail(f"no programs in {path}: run make test-e2e, or set BRANCHLINE_BIN")
     return path
