@@ -225,6 +225,9 @@ int bl_http_step(struct bl_http *http, int timeout_ms, struct bl_err *err)
 	n_ended = hand_over(http);
 	if (bl_curl_run_timer(http, err))
 		return -1;
+	/* who comes late must not take what waits in a socket for silence */
+	if (http->due_ms <= bl_mono_ms() && wait_and_act(http, 0, err))
+		return -1;
 	n_ended += finish_ended(http);
 	timeout_ms = n_ended ? 0 : shorter(timeout_ms, next_wait_ms(http));
 	if (wait_and_act(http, timeout_ms, err))

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -249,6 +250,59 @@ static void a_deadline_is_kept(void **state)
 	canned_stop(server);
 }
 
+static int64_t late_by_ms;
+
+static int64_t later_mono_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + late_by_ms;
+}
+
+static int64_t any_wall_ms(void)
+{
+	return 1;
+}
+
+/* Somebody was busy elsewhere for ten minutes; the server was not. */
+static void a_late_step_reads_before_it_judges(void **state)
+{
+	static const struct canned_reply replies[] = {
+		{ .body = "0123456789", .pause = true, .pause_at = 42 },
+	};
+	static const struct bl_clock later = { later_mono_ms, any_wall_ms };
+	struct canned *server = canned_start(replies, 1);
+	struct exchange exchange = { 0 };
+	BL_HTTP http = open_http();
+	struct bl_http_request request = { .method = "GET",
+		                           .url = canned_url(server, "/"),
+		                           .reply_max = 100 };
+	struct bl_err err = { 0 };
+	struct pollfd fds[4];
+	int timeout_ms = -1;
+
+	(void)state;
+	start(http, &request, &exchange);
+	while (!exchange.reply.head.len)
+		must(bl_http_step(http, PATIENCE_MS, &err), &err);
+	assert_int_equal(bl_http_poll(http, fds, 4, &timeout_ms), 1);
+	late_by_ms = 600000; /* what had come by then is noted */
+	bl_clock_replace(&later);
+	must(bl_http_step(http, 0, &err), &err);
+	assert_int_equal(exchange.ended, 0);
+	canned_go(server);
+	assert_int_equal(poll(fds, 1, PATIENCE_MS), 1);
+	late_by_ms = 1200000;
+	must(bl_http_step(http, 0, &err), &err);
+	bl_clock_replace(NULL);
+	step_until(http, &exchange.ended, 1);
+	assert_int_equal(exchange.err.code, BL_OK);
+	assert_string_equal(bl_buf_text(&exchange.reply.body), "0123456789");
+	bl_http_reply_done(&exchange.reply);
+	canned_stop(server);
+}
+
 static void a_silent_server_is_given_up(void **state)
 {
 	static const struct canned_reply replies[] = {
@@ -325,6 +379,7 @@ int main(void)
 		cmocka_unit_test(connections_are_used_again),
 		cmocka_unit_test(a_cancelled_call_calls_nobody),
 		cmocka_unit_test(a_deadline_is_kept),
+		cmocka_unit_test(a_late_step_reads_before_it_judges),
 		cmocka_unit_test(a_silent_server_is_given_up),
 		cmocka_unit_test(no_allocation_is_trusted),
 	};
