@@ -122,6 +122,11 @@ struct ship {
 
 /* ship->store: every write through it needs a young look at the fence; BL_EBUSY: fenced. */
 BL_MUST int ship_open_store(struct ship *ship, struct bl_err *err);
+/*
+ * What a call on a small object gets that was given no bounds: a minute in all. A server that
+ * answers a byte a second is not silent, but would hold heartbeats and the wish to stop for hours.
+ */
+const struct bl_call *ship_bounded(const struct bl_call *call, struct bl_call *own);
 
 BL_MUST int ship_claim(struct ship *ship, const struct ship_request *request,
                        struct ship_reply *reply, struct bl_err *err);

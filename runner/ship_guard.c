@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/ship.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
+
+/* Of one small object; longer than the client repeats by itself, shorter than people wait. */
+#define SMALL_MS 60000
 
 /*
  * The fence stands before every write, also within one long request: a store that was out of reach
@@ -27,24 +32,34 @@ static int may_write(const struct guard *guard, struct bl_err *err)
 	return 0;
 }
 
+const struct bl_call *ship_bounded(const struct bl_call *call, struct bl_call *own)
+{
+	if (call)
+		return call;
+	*own = (struct bl_call){ .deadline_mono_ms = bl_mono_ms() + SMALL_MS };
+	return own;
+}
+
 static int guard_put_if_absent(void *self, const struct bl_call *call, const char *key,
                                const void *bytes, size_t len, struct bl_err *err)
 {
 	const struct guard *guard = self;
+	struct bl_call own;
 
 	if (may_write(guard, err))
 		return -1;
-	return bl_store_put_if_absent(guard->inner, call, key, bytes, len, err);
+	return bl_store_put_if_absent(guard->inner, ship_bounded(call, &own), key, bytes, len, err);
 }
 
 static int guard_put(void *self, const struct bl_call *call, const char *key, const void *bytes,
                      size_t len, struct bl_err *err)
 {
 	const struct guard *guard = self;
+	struct bl_call own;
 
 	if (may_write(guard, err))
 		return -1;
-	return bl_store_put(guard->inner, call, key, bytes, len, err);
+	return bl_store_put(guard->inner, ship_bounded(call, &own), key, bytes, len, err);
 }
 
 static int guard_put_file(void *self, const struct bl_call *call, const char *key, int fd,
@@ -60,18 +75,21 @@ static int guard_put_file(void *self, const struct bl_call *call, const char *ke
 static int guard_delete(void *self, const struct bl_call *call, const char *key, struct bl_err *err)
 {
 	const struct guard *guard = self;
+	struct bl_call own;
 
 	if (may_write(guard, err))
 		return -1;
-	return bl_store_delete(guard->inner, call, key, err);
+	return bl_store_delete(guard->inner, ship_bounded(call, &own), key, err);
 }
 
 static int guard_get_range(void *self, const struct bl_call *call, const char *key, uint64_t offset,
                            size_t len, struct bl_buf *buf, uint64_t *total, struct bl_err *err)
 {
 	const struct guard *guard = self;
+	struct bl_call own;
 
-	return bl_store_get_range(guard->inner, call, key, offset, len, buf, total, err);
+	return bl_store_get_range(guard->inner, ship_bounded(call, &own), key, offset, len, buf,
+	                          total, err);
 }
 
 static int guard_get_file(void *self, const struct bl_call *call, const char *key, int fd,

@@ -137,9 +137,22 @@ static void our_own_end_is_no_fence(void **state)
 
 #define GUARDED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void a_small_object_has_a_minute(void **state)
+{
+	struct bl_call given = { .deadline_mono_ms = 7 }, own = { 0 };
+	int64_t before = bl_mono_ms();
+
+	(void)state;
+	assert_ptr_equal(ship_bounded(&given, &own), &given);
+	assert_int_equal(own.deadline_mono_ms, 0);
+	assert_ptr_equal(ship_bounded(NULL, &own), &own);
+	assert_in_range(own.deadline_mono_ms, before + 60000, bl_mono_ms() + 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_object_has_a_minute),
 		GUARDED(before_a_claim_there_is_no_fence),
 		GUARDED(a_young_look_is_good_for_a_period),
 		GUARDED(behind_the_fence_nothing_is_written),
