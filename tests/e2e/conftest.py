@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-pytest_plugins = ["cloud", "exec_runs"]  # modules whose fixtures are for all
+pytest_plugins = ["cloud", "exec_runs", "fault_runs"]  # modules whose fixtures are for all
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("BRANCHLINE_TEST_PATIENCE", "30"))
