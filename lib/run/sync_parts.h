@@ -232,10 +232,10 @@ struct sync {
 	struct bl_buf doomed; /* keys to delete, each with its NUL */
 	size_t n_doomed;
 
-	enum bl_code failure; /* of those that failed: BL_EDATA when they differ */
-	char said_next[BL_NEXT_SIZE];  /* of the last failure that had a next step */
-	unsigned lost_in_row; /* failures of the network since the last success */
-	struct bl_err fatal;  /* ends it, after what is under way */
+	enum bl_code failure;         /* of those that failed: BL_EDATA when they differ */
+	char said_next[BL_NEXT_SIZE]; /* of the last failure that had a next step */
+	unsigned lost_in_row;         /* failures of the network since the last success */
+	struct bl_err fatal;          /* ends it, after what is under way */
 };
 
 void sync_say(const struct sync *sync, const char *act, const char *name, uint64_t size,

@@ -232,12 +232,30 @@ static void no_allocation_is_taken_for_granted(void **state)
 	each_allocation_fails(story, 200);
 }
 
+/* Readable and not searchable: its names come, but none of them can be looked at. */
+static void a_directory_that_cannot_be_searched_is_named(void **state)
+{
+	bool is_root = geteuid() == 0;
+
+	(void)state;
+	make_dir("locked");
+	put("locked/x");
+	put("z");
+	assert_int_equal(fchmod(folder_fd, 0755), 0);
+	assert_int_equal(fchmodat(folder_fd, "locked", 0444, 0), 0);
+	assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+	assert_walk("x:locked/ f:z");
+	assert_int_equal(is_root ? seteuid(0) : 0, 0);
+	assert_int_equal(fchmodat(folder_fd, "locked", 0755, 0), 0);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_drop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(names_come_in_the_order_of_keys),
+		IN_FOLDER(a_directory_that_cannot_be_searched_is_named),
 		IN_FOLDER(sizes_and_times_are_told),
 		IN_FOLDER(links_are_seen_but_never_entered),
 		IN_FOLDER(a_directory_that_cannot_be_read_is_told),
