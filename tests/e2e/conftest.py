@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-pytest_plugins = ["cloud", "exec_runs", "fault_runs"]  # modules whose fixtures are for all
+# modules whose fixtures are for all
+pytest_plugins = ["cloud", "exec_runs", "fault_runs", "s3_project", "sync_verb", "transfer_drive"]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("BRANCHLINE_TEST_PATIENCE", "30"))

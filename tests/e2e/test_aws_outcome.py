@@ -3,17 +3,17 @@
 import json
 
 from conftest import PATIENCE
-from test_store_s3 import strict  # noqa: F401
 
 OUTCOME = "runs/*/outcome.json"
 CONFLICT = {"operation": "PutObject", "key": OUTCOME, "error": "ConditionalRequestConflict"}
 
 
 def outcome_writes(peer):
-    return [entry["status"] for entry in peer.log("PutObject") if entry["key"].endswith("/outcome.json")]
+    return [entry["status"] for entry in peer.log("PutObject")
+            if entry["key"].endswith("/outcome.json")]
 
 
-def test_conflict_is_tried_again(peer, strict):  # noqa: F811
+def test_conflict_is_tried_again(peer, strict):
     peer.script(dict(CONFLICT, count=2))
     strict.call("local")
     assert outcome_writes(peer) == [409, 409, 200]
@@ -22,7 +22,7 @@ def test_conflict_is_tried_again(peer, strict):  # noqa: F811
                if entry["key"].endswith("/outcome.json"))
 
 
-def test_conflict_that_outlasts_a_call(peer, strict):  # noqa: F811
+def test_conflict_that_outlasts_a_call(peer, strict):
     """No outcome is invented meanwhile; it is tried again until it works, and that is said."""
     peer.script(dict(CONFLICT, count=6))
     done = strict.call("local")
@@ -30,7 +30,7 @@ def test_conflict_that_outlasts_a_call(peer, strict):  # noqa: F811
     assert "tried again" in done.stderr and strict.bucket.outcome()["status"] == "success"
 
 
-def test_conflict_that_somebody_else_won(peer, strict, processes):  # noqa: F811
+def test_conflict_that_somebody_else_won(peer, strict, processes):
     """Tried again, lost, and then the winner's word holds: in the exit code and the marker."""
     strict.call("local")
     winner = dict(strict.bucket.outcome(), status="cancelled", message="by somebody else",

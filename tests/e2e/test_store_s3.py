@@ -1,122 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bucket as the store: `branchline local` and the verbs on it, killed, resumed, cut off."""
+"""A bucket as the store: `branchline local` and the verbs on it."""
 import json
 import os
 import shutil
-import signal
 import subprocess
 
 import pytest
 
-from cloud import BUCKET, boto, minio, moto, peer, peer_process  # noqa: F401
-from conftest import PATIENCE, until, wait_gone
-from door import Door
-from project import Project, check_nothing_lives, check_store
-
-# A training that ends while the store is out of reach: for 3 s, or the two minutes of a real outage.
-STEPS = 2400 if os.environ.get("SOAK") else 60
-STEP_MS = 50
-
-
-class Bucket:
-    """A server's bucket, seen by boto3: from outside."""
-
-    def __init__(self, server, name, env):
-        self.server, self.name, self.env, self.s3 = server, name, env, boto("s3", server)
-
-    def keys(self, prefix=""):
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
-
-    def get(self, key):
-        return self.s3.get_object(Bucket=self.name, Key=key)["Body"].read()
-
-    def json(self, key):
-        return json.loads(self.get(key))
-
-    def run(self):
-        """Prefix of the newest run, once there is one."""
-        found = until(lambda: [key for key in self.keys("runs/") if key.endswith("/run.json")],
-                      "a run")
-        return sorted(found)[-1][:-len("run.json")]
-
-    def wait_for(self, glob_end, patience=PATIENCE):
-        """Keys of the newest run that end so."""
-        run = self.run()
-        return until(lambda: [key for key in self.keys(run) if key.endswith(glob_end)],
-                     f"a key that ends in {glob_end}", patience)
-
-    def outcome(self):
-        return self.json(self.run() + "outcome.json")
-
-    def mirror(self, path):
-        """The bucket as a directory, for what looks at directory stores."""
-        for key in self.keys():
-            target = path / key
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.get(key))
-        return path
-
-
-class S3Project(Project):
-    """Its verbs work on s3://bucket by branchline.yaml."""
-
-    def __init__(self, branchline, path, bucket):
-        self.bucket = bucket
-        super().__init__(branchline, path)
-
-    def configure(self, more=""):
-        super().configure(f"store: s3://{self.bucket.name}\n" + more)
-
-    def env(self, extra):
-        clean = {k: v for k, v in super().env(extra).items() if not k.startswith("AWS_") or k in extra}
-        return dict(self.bucket.env, **clean)
-
-    def log(self, attempt=1):
-        """What the training printed, on this machine."""
-        run = self.bucket.run().split("/")[1]
-        return self.path / ".branchline/work" / run / str(attempt) / "output/branchline/log"
-
-
-@pytest.fixture(params=["peer", "moto", "minio"])
-def bucket(request):
-    server = request.getfixturevalue(request.param)
-    name = BUCKET if request.param == "peer" else server.fresh_bucket()
-    return Bucket(server, name, server.env())
+from cloud import BUCKET
+from conftest import PATIENCE
+from s3_project import S3Project, check_success
 
 
 @pytest.fixture
 def project(branchline, tmp_path, bucket):
     return S3Project(branchline, tmp_path / "project", bucket)
-
-
-@pytest.fixture
-def strict(branchline, tmp_path, peer):
-    """A project on the strict peer."""
-    return S3Project(branchline, tmp_path / "project", Bucket(peer, BUCKET, peer.env()))
-
-
-@pytest.fixture
-def door(strict, peer):
-    """The project's way to the peer."""
-    made = Door(peer.url)
-    strict.bucket.env = dict(strict.bucket.env, AWS_ENDPOINT_URL=made.url)
-    yield made
-    made.close()
-
-
-def check_success(project, tmp_path, steps=20):
-    """One outcome, and all of the log, the metrics and the outputs."""
-    bucket, run = project.bucket, project.bucket.run()
-    assert bucket.outcome()["status"] == "success"
-    store = bucket.mirror(tmp_path / "mirror")
-    check_store(store)
-    assert f"done at step {steps}" in (store / run / "log.txt").read_text()
-    points = [json.loads(line) for line in (store / run / "metrics.jsonl").read_text().splitlines()]
-    assert sorted({point["step"] for point in points}) == list(range(1, steps + 1))
-    outcome = bucket.outcome()
-    manifest = bucket.json(f"{run}outputs/{outcome['attempt']:03}.manifest.json")
-    assert [entry["path"] for entry in manifest["entries"]] == ["model/model.bin"]
 
 
 # --- a run and its verbs --------------------------------------------------------------------------
@@ -198,9 +96,9 @@ def copies(strict, peer, n):
     run = strict.bucket.run().split("/")[1]
     wanted = ("run.json", "outcome.json", "SUCCESS", "attempts/001.json", "attempts/001.end.json",
               "heartbeats/001.json")
-    objects = {}
+    objects, digits = {}, "abcdefghijklmnopqrstuvwxyz234567"
     for i in range(n):
-        name = run[:26] + "".join("abcdefghijklmnopqrstuvwxyz234567"[i // 32 ** k % 32] for k in range(4))
+        name = run[:26] + "".join(digits[i // 32 ** k % 32] for k in range(4))
         for key in wanted:
             body = strict.bucket.get(f"runs/{run}/{key}")
             objects[f"runs/{name}/{key}"] = body.replace(run.encode(), name.encode())
@@ -275,7 +173,8 @@ def test_a_flipped_bit_in_an_output_is_named(strict, peer, tmp_path):
     peer.corrupt(key, bit=77)
     done = strict.call("pull", "latest", tmp_path / "out", check=False)
     assert done.returncode != 0 and "model.bin" in done.stderr, done.stderr
-    assert not list((tmp_path / "out").rglob("*.bin")) and not list((tmp_path / "out").rglob(".bl-*"))
+    assert not list((tmp_path / "out").rglob("*.bin"))
+    assert not list((tmp_path / "out").rglob(".bl-*"))
 
 
 def test_a_run_is_removed_in_few_requests(strict, peer):
@@ -305,134 +204,3 @@ def test_refusals_say_why(strict):
             assert said in done.stderr and "Traceback" not in done.stderr
             assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
     assert strict.bucket.keys() == {}
-
-
-# --- killed and resumed ---------------------------------------------------------------------------
-
-@pytest.mark.parametrize("failpoint", [
-    "host.exec.after", "host.flush.before", "host.outputs.before", "host.end.before", "host.end"])
-def test_a_killed_host_is_resumed(strict, tmp_path, has_failpoints, failpoint):
-    strict.call("local", check=False, BRANCHLINE_FAILPOINT=f"{failpoint}=kill")
-    if failpoint != "host.end":
-        assert not [key for key in strict.bucket.keys() if key.endswith("outcome.json")]
-        strict.call("local", "--resume", "latest")
-    check_success(strict, tmp_path)
-    check_nothing_lives(strict.bucket.run().split("/")[1])
-
-
-@pytest.mark.parametrize("failpoint", [
-    "ship.claim.after", "checkpoint.object.after", "checkpoint.manifest.after", "ship.outputs.after",
-    "ship.end.before", "ship.end.after", "ship.outcome.after"])
-def test_a_killed_ship_is_no_end(strict, tmp_path, has_failpoints, failpoint):
-    """Its write may be in the bucket: who goes on finds it, and takes it for its own."""
-    strict.call("local", check=False, BRANCHLINE_FAILPOINT=f"{failpoint}=kill@1")
-    if not [key for key in strict.bucket.keys() if key.endswith("outcome.json")]:
-        strict.call("local", "--resume", "latest")
-    check_success(strict, tmp_path)
-
-
-def test_a_run_killed_in_the_middle_goes_on(project, tmp_path, processes):
-    process = project.start("local", "--param", "hold_at=12")
-    processes.append(process)
-    project.bucket.wait_for(".manifest.json")
-    claim = project.bucket.json(project.bucket.run() + "attempts/001.json")
-    os.kill(claim["owner"]["pid"], signal.SIGKILL)
-    process.wait(timeout=PATIENCE)
-    wait_gone(claim["owner"]["pid"])
-    project.call("local", "--resume", "latest", "--param", "hold_at=12")
-    outcome = project.bucket.outcome()
-    assert (outcome["status"], outcome["attempt"]) == ("success", 2)
-    assert "start at step 10, attempt 2" in project.call("logs").stdout
-    check_success(project, tmp_path)
-
-
-# --- replies that are lost ------------------------------------------------------------------------
-
-def test_replies_lost_after_the_write(strict, peer, tmp_path):
-    """Each kind of key once: what stands is found to be our own."""
-    for key in ("*/run.json", "*/attempts/001.json", "*/001.started.json", "*.manifest.json",
-                "*.log", "*.jsonl", "*/001.end.json", "*/outcome.json", "*/SUCCESS", "index/*"):
-        peer.script(operation="PutObject", key=key, cut="after")
-    strict.call("local")
-    assert peer.pending() == []
-    check_success(strict, tmp_path)
-
-
-# --- out of reach ---------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("how", ["refuse", "hang"])
-def test_out_of_reach_while_training(strict, door, tmp_path, processes, how):
-    """Training goes on and ends meanwhile; all of it is stored when the store is back."""
-    process = strict.start("local", "--param", f"steps={STEPS}", "--param", f"step_ms={STEP_MS}",
-                           "--stall", "2s", "--stop-on", "stall")
-    processes.append(process)
-    strict.bucket.wait_for(".manifest.json")
-    before = len(strict.bucket.keys())
-    door.shut(how)
-    until(lambda: f"done at step {STEPS}" in strict.log().read_text(), "the training ends",
-          PATIENCE + STEPS * STEP_MS / 1000)
-    # so often that one whole call of the client, with its retries, has failed
-    tries = 8 if how == "refuse" else 1
-    until(lambda: door.turned_away >= tries, "the door is tried", PATIENCE)
-    assert process.poll() is None
-    assert len(strict.bucket.keys()) == before
-    door.open()
-    _, err = process.communicate(timeout=PATIENCE + 60)
-    assert process.returncode == 0, err
-    if how == "refuse":  # the other one a single request outlasts
-        assert "tried again until it works" in err
-        assert "reached again" in err
-    check_success(strict, tmp_path, steps=STEPS)
-
-
-def test_out_of_reach_for_longer_than_the_reserve(strict, door, tmp_path, processes):
-    """Then the run is left to be resumed, and nothing that was stored is lost."""
-    strict.configure("flush_reserve: 2s\n")
-    process = strict.start("local", "--param", "steps=40", "--param", "step_ms=50")
-    processes.append(process)
-    strict.bucket.wait_for(".manifest.json")
-    door.shut()
-    _, err = process.communicate(timeout=PATIENCE + 60)
-    assert process.returncode == 75, err
-    assert "--resume" in err
-    door.open()
-    strict.call("local", "--resume", "latest", "--param", "steps=40", "--param", "step_ms=50")
-    check_success(strict, tmp_path, steps=40)
-
-
-def test_out_of_reach_at_the_beginning(strict, door, processes):
-    door.shut()
-    done = strict.call("local", check=False)
-    assert done.returncode == 75, done.stderr
-    assert strict.bucket.keys() == {}
-
-
-def test_who_follows_the_log_waits_for_it(strict, door, processes):
-    """Neither who trains nor who reads along, each by the same way, gives up."""
-    training = strict.start("local", "--param", "hold_at=5")
-    processes.append(training)
-    strict.bucket.wait_for("attempts/001.started.json")
-    reader = strict.start("logs", "-f")
-    processes.append(reader)
-    assert "start at step 0" in reader.stdout.readline()
-    door.shut()
-    assert "tried again until it works" in reader.stderr.readline()
-    door.open()
-    strict.call("stop")
-    out, _ = reader.communicate(timeout=PATIENCE)
-    assert reader.returncode == 0 and training.wait(timeout=PATIENCE) == 5
-
-
-def test_a_second_ctrl_c_does_not_wait_for_it(strict, door, processes):
-    process = strict.start("local", "--param", "hold_at=5", "--param", "ignore_term=true",
-                           "--grace", "60s")
-    processes.append(process)
-    strict.bucket.wait_for(".manifest.json")
-    door.shut()
-    for said in ("stopping: the last checkpoint is kept", "--resume"):
-        os.kill(process.pid, signal.SIGINT)
-        line = process.stderr.readline()
-        while line and said not in line:
-            line = process.stderr.readline()
-        assert line, f"{said} was not said"
-    assert process.wait(timeout=PATIENCE) == 75

@@ -1,89 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""branchline sync against the strict peer: contents are checked from outside."""
+"""branchline sync against the strict peer: what moves, is equal, deleted, left alone and told."""
 import json
 import math
 import os
-import pathlib
 import shutil
 import subprocess
 
 import pytest
 
-from cloud import BUCKET, boto, env_of
+from cloud import BUCKET, boto
 from conftest import PATIENCE
+from sync_verb import LONG_AGO, URI, read, stored, write
 
-LONG_AGO = 1_700_000_000
-URI = f"s3://{BUCKET}"
 LISTS = ("ListObjectsV2",)
-
-
-class Sync:
-    """The verb, called in a directory of its own against one peer."""
-
-    def __init__(self, branchline, peer, path):
-        self.branchline, self.peer, self.path = branchline, peer, path
-
-    def env(self, **more):
-        return env_of(self.peer, HOME=str(self.path / "home"), XDG_STATE_HOME=str(self.path / "state"),
-                      TMPDIR=str(self.path), **more)
-
-    def call(self, *args, status=0, wrap=(), **more):
-        done = subprocess.run([*wrap, self.branchline, "sync", *map(str, args)], cwd=self.path,
-                              env=self.env(**more), capture_output=True, text=True,
-                              errors="replace", timeout=PATIENCE)
-        assert done.returncode == status, f"{args}: exit {done.returncode}\n{done.stderr}"
-        return done
-
-    def totals(self, *args, status=0, **more):
-        return json.loads(self.call(*args, "--json", status=status, **more).stdout)
-
-    def start(self, *args, **more):
-        return subprocess.Popen([self.branchline, "sync", *map(str, args)], cwd=self.path,
-                                env=self.env(**more), stdin=subprocess.DEVNULL, text=True,
-                                errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                start_new_session=True)
-
-    def seen(self, after=0):
-        """{operation: how often} since that many requests."""
-        found = {}
-        for operation in self.peer.operations(after):
-            found[operation] = found.get(operation, 0) + 1
-        return found
-
-    def mark(self):
-        return len(self.peer.log())
-
-
-@pytest.fixture
-def sync(branchline, peer, tmp_path):
-    return Sync(branchline, peer, tmp_path)
-
-
-def write(root, files, when=LONG_AGO):
-    """{path: bytes or text}"""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        os.utime(path, (when, when))
-    return root
-
-
-def read(root):
-    """{path: bytes} of all files, links not followed; no temporary file may be there."""
-    found = {}
-    for path in sorted(pathlib.Path(root).rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            assert not path.name.startswith(".bl-"), f"{path} was left behind"
-            found[str(path.relative_to(root))] = path.read_bytes()
-    return found
-
-
-def stored(peer, prefix="", bucket=BUCKET):
-    return {key[len(prefix):]: peer.get(key, bucket) for key in peer.objects(bucket)
-            if key.startswith(prefix)}
-
-
 TREE = {"a": "one", "a.b": "two", "a-dir/x": "three", "d/e/f": "four", "d.x": "five", "empty": "",
         "d/é": "six", "z": b"\0" * 70000}
 
@@ -273,125 +202,6 @@ def test_a_dry_run_changes_nothing(sync, peer, tmp_path):
     assert set(peer.operations()) == set(LISTS)
 
 
-AWKWARD = ["a b", "a+b", "a%2Fb", "é", "~t", "a?b#c", "(1)*!'", "\x01", "new\nline", "&<>\"'",
-           "%", "=", "a\\b", "-", "...", " ", "a:b@c$d,e;f", "/".join(["k" * 127] * 8), "日本/語"]
-HOSTILE = {"a//b": "empty part", "a/../b": "..", "./x": "'.'", "..": "..", "../../etc/x": "..",
-           "/abs": "begins with '/'", "x//": "ends in '/'", "n" * 256: "255",
-           "d/.bl-abcdefghijklmnop.tmp": "temporary"}
-
-
-def test_every_awkward_key_both_ways(sync, peer, tmp_path):
-    assert len(AWKWARD[-2].encode()) == 1023
-    src = write(tmp_path / "src", {name: f"of {name}" for name in AWKWARD})
-    assert sync.totals("src", URI)["moved"] == len(AWKWARD)
-    assert stored(peer) == read(src)
-    before = sync.mark()
-    assert sync.totals("src", URI, "--delete")["equal"] == len(AWKWARD)
-    assert sync.seen(before) == {"ListObjectsV2": 1}
-    sync.call(URI, "dst")
-    assert read(tmp_path / "dst") == read(src)
-    write(src := tmp_path / "one", {"x": "1"})
-    assert sync.totals(src, URI, "--delete")["deleted"] == len(AWKWARD)
-    assert sorted(stored(peer)) == ["x"]
-
-
-@pytest.mark.sample
-def test_hostile_keys_are_refused_and_named(sync, peer, tmp_path):
-    peer.put_many({f"p/{key}": b"evil" for key in HOSTILE})
-    peer.put_many({"p/good": b"1", "p/dir/": b"", "p/dir/x": b"2", "p/": b""})
-    (tmp_path / "in").mkdir()
-    done = sync.call(f"{URI}/p", "in/dst", status=2)
-    assert read(tmp_path / "in") == {"dst/good": b"1", "dst/dir/x": b"2"}
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
-    assert f"{len(HOSTILE)} refused" in done.stderr and "2 skipped" in done.stderr
-    for key, why in HOSTILE.items():
-        lines = [line for line in done.stderr.splitlines() if f"refused {key}: " in line]
-        assert len(lines) == 1 and why in lines[0], (key, lines)
-    # the rest is kept, and a second run says the same
-    assert sync.totals(f"{URI}/p", "in/dst", status=2)["equal"] == 2
-
-
-def test_from_bucket_to_bucket_every_key_is_fine(sync, peer, tmp_path):
-    other = peer.bucket("other-bucket")
-    keys = [key for key in [*AWKWARD, *HOSTILE, "dir/"] if len(key.encode()) < 1000]
-    body = {f"p/{key}": key.encode() for key in keys}
-    body["p/big"] = os.urandom(9 << 20)
-    body["p/" + "k" * 1021] = b"over 1,024 bytes below q/r/"
-    peer.put_many(body)
-    done = sync.totals(f"{URI}/p", f"s3://{other}/q/r", status=2)
-    assert (done["moved"], done["refused"]) == (len(body) - 1, 1)
-    assert stored(peer, "q/r/", other) == {key[2:]: text for key, text in body.items()
-                                           if len(key.encode()) + 2 <= 1024}
-    again = sync.totals(f"{URI}/p", f"s3://{other}/q/r", "--delete", status=2)
-    assert (again["moved"], again["deleted"]) == (0, 0)
-    assert not list(tmp_path.iterdir()) or sorted(p.name for p in tmp_path.iterdir()) == ["state"]
-
-
-def test_what_is_in_the_way_stays(sync, peer, tmp_path):
-    peer.put_many({key: b"new" for key in ["dir", "file/x", "link", "linked/x", "obj", "obj/x",
-                                           "obj-x", "fine"]})
-    outside = write(tmp_path / "outside", {"x": "old"})
-    dst = write(tmp_path / "dst", {"dir/x": "old", "file": "old"})
-    (dst / "link").symlink_to(outside / "x")
-    (dst / "linked").symlink_to(outside)
-    done = sync.call(URI, "dst", status=2)
-    assert "5 refused" in done.stderr
-    for name in ["dir", "file/x", "link", "linked/x", "obj/x"]:
-        assert f"refused {name}: " in done.stderr
-    assert read(dst) == {"dir/x": b"old", "file": b"old", "obj": b"new", "obj-x": b"new",
-                         "fine": b"new"}
-    assert read(outside) == {"x": b"old"}
-    assert (dst / "link").is_symlink() and (dst / "linked").is_symlink()
-
-
-def test_links_and_special_files_are_skipped_and_their_names_kept(sync, peer, tmp_path):
-    src = write(tmp_path / "src", {"real/x": "1"})
-    (src / "link").symlink_to("real/x")
-    (src / "linked").symlink_to("real")
-    os.mkfifo(src / "fifo")
-    peer.put_many({"link": b"x", "linked/x": b"x", "linked/y": b"x", "linkedz": b"x"})
-    done = sync.call("src", URI, "--delete")
-    assert "3 skipped" in done.stderr and "1 deleted" in done.stderr
-    for line in ["skipped link: a link", "skipped fifo: a special file"]:
-        assert line in done.stderr
-    assert sorted(stored(peer)) == ["link", "linked/x", "linked/y", "real/x"]
-
-
-def test_names_that_are_no_text_are_refused(sync, peer, tmp_path):
-    src = write(tmp_path / "src", {"good": "1"})
-    (src / os.fsdecode(b"caf\xe9")).write_text("x")
-    deep = src / ("d" * 200) / ("e" * 200) / ("f" * 200) / ("g" * 200) / ("h" * 250)
-    deep.parent.mkdir(parents=True)
-    deep.write_text("x")
-    done = sync.call("src", URI, status=2)
-    assert "2 refused" in done.stderr and "not UTF-8" in done.stderr and "1,024" in done.stderr
-    assert stored(peer) == {"good": b"1"}
-
-
-def as_nobody():
-    if os.geteuid() == 0:
-        return ("setpriv", "--reuid=65534", "--clear-groups")
-    return ()
-
-
-def test_what_cannot_be_read_is_named_and_the_rest_done(sync, peer, tmp_path):
-    src = write(tmp_path / "src", {"a": "1", "locked": "2", "shut/x": "3", "z": "4"})
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.geteuid() and not path.stat().st_mode & 0o001:
-            os.chmod(path, path.stat().st_mode | 0o055)
-    os.chmod(src / "locked", 0)
-    os.chmod(src / "shut", 0)
-    peer.put_many({"shut/old": b"x", "old": b"x"})
-    try:
-        done = sync.call("src", URI, "--delete", status=4, wrap=as_nobody())
-    finally:
-        os.chmod(src / "shut", 0o755)
-    assert "failed locked: open 'locked': Permission denied" in done.stderr
-    assert "failed shut/: " in done.stderr and "2 failed, the rest is done" in done.stderr
-    # what lies below a directory that was not read is not known to be gone
-    assert stored(peer) == {"a": b"1", "z": b"4", "shut/old": b"x"}
-
-
 def test_usage(sync, peer, tmp_path):
     write(tmp_path / "src", {"a": "1"})
     peer.put("dir/object", "1")
@@ -399,7 +209,8 @@ def test_usage(sync, peer, tmp_path):
             (("src", "src2"), "neither"), (("gs://x", "src"), "neither"),
             (("src",), "usage"), (("nowhere", URI), "nowhere"), (("src/a", URI), "src/a"),
             (("src", "s3://UPPER"), "UPPER"), ((f"{URI}/a", f"{URI}/a/b"), "within each other"),
-            (("src", URI, "--at-once", "9999"), "--at-once"), (("src", URI, "--exclude", ""), "GLOB"),
+            (("src", URI, "--at-once", "9999"), "--at-once"),
+            (("src", URI, "--exclude", ""), "GLOB"),
             (("src", URI, "--bucket-owner", "me"), "12 digits"),
             (("src", "s3://no-such-bucket"), "NoSuchBucket")]:
         done = sync.call(*args, status=2)

@@ -10,15 +10,10 @@ import pytest
 
 from cloud import BUCKET
 from conftest import PATIENCE, until
-from test_sync import URI, Sync, read, stored, write
+from sync_verb import URI, read, stored, write
 
 LARGE = 20 << 20  # three parts
 SOAK = bool(os.environ.get("SOAK"))
-
-
-@pytest.fixture
-def sync(branchline, peer, tmp_path):
-    return Sync(branchline, peer, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -200,7 +195,8 @@ def test_ctrl_c_keeps_what_came_whole(sync, peer, tmp_path, processes):
     run = sync.start(URI, "dst")
     processes.append(run)
     until(lambda: [e for e in peer.log("GetObject", key="z") if e.get("held")], "one is under way")
-    until(lambda: all(e["ended"] for e in peer.log("GetObject") if e["key"] != "z"), "the others came")
+    until(lambda: all(entry["ended"] for entry in peer.log("GetObject") if entry["key"] != "z"),
+          "the others came")
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=PATIENCE)
     peer.release("z")
