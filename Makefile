@@ -21,7 +21,7 @@ FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS ?= -O2 -g
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
-PKGS := jansson yaml-0.1 libcurl libcrypto libgit2 expat
+PKGS := jansson yaml-0.1 libcurl libcrypto libgit2 expat zlib
 LIBS ?= $(shell pkg-config --libs $(PKGS)) -lm
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c))

@@ -12,7 +12,8 @@ set -eu
 required() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config git ca-certificates \
-		libcurl4-openssl-dev libssl-dev libjansson-dev libyaml-dev libgit2-dev libexpat1-dev ;;
+		libcurl4-openssl-dev libssl-dev libjansson-dev libyaml-dev libgit2-dev libexpat1-dev \
+		zlib1g-dev ;;
 	test) echo libcmocka-dev python3 python3-venv strace util-linux procps ;;
 	demo) echo python3 python3-venv ;;
 	lint) echo cppcheck file universal-ctags ;;
