@@ -175,6 +175,20 @@ class Peer:
     def age_uploads(self, seconds, bucket=BUCKET):
         self.control("POST", "/age-uploads", {"bucket": bucket, "seconds": seconds})
 
+    # --- ECR --------------------------------------------------------------------------------------
+
+    def repository(self, name, region=REGION, **more):
+        """account, mutability, scan."""
+        self.control("POST", "/repository", dict(more, name=name, region=region))
+        return name
+
+    def repositories(self):
+        return {entry["repositoryName"]: entry for entry in self.ask("/repositories")}
+
+    def expire_ecr(self):
+        """The registry's tokens handed out so far are over."""
+        self.control("POST", "/expire-ecr", {})
+
     # --- sessions ---------------------------------------------------------------------------------
 
     def session(self, seconds=3600, policy=None):

@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from control import Control  # noqa: E402
 from core import Server, end_with_parent  # noqa: E402
+from ecr import Ecr  # noqa: E402
 from imds import Container, Imds, Sso  # noqa: E402
 from oidc import BEARER, Oidc  # noqa: E402
 from s3 import S3  # noqa: E402
@@ -28,7 +29,8 @@ def main():
 
     world = World()
     world.services.update(s3=S3(world), sts=Sts(world), oidc=Oidc(world), imds=Imds(world),
-                          container=Container(world), sso=Sso(world), unknown=Unknown(world))
+                          container=Container(world), sso=Sso(world), ecr=Ecr(world),
+                          unknown=Unknown(world))
     for name in options.bucket:
         world.services["s3"].make_bucket(name)
     world.urls["aws"] = Server(world, world.route, options.port).url

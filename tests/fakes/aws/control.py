@@ -124,6 +124,26 @@ class Control:
         for upload in self.s3.buckets[asked["bucket"]].uploads.values():
             upload.began -= asked["seconds"]
 
+    # --- ECR --------------------------------------------------------------------------------------
+
+    @property
+    def ecr(self):
+        return self.world.services["ecr"]
+
+    def post_repository(self, asked):
+        """{"name", "region", "account", "mutability", "scan"}"""
+        self.ecr.make(**asked)
+
+    def get_repositories(self, _):
+        with self.world.lock:
+            return [dict(r.described(), region=r.region, tags=r.tags, blobs=sorted(r.blobs),
+                         manifests=sorted(r.manifests))
+                    for _, r in sorted(self.ecr.repositories.items())]
+
+    def post_expire_ecr(self, _):
+        """Every token that was handed out is over; later ones are not."""
+        self.ecr.expire()
+
     # --- roles, tokens, machines --------------------------------------------------------------------
 
     def post_role(self, asked):

@@ -50,12 +50,13 @@ def matches(statement, action, resource, request):
                     for key, values in keys.items()))
 
 
-def check(credential, service, request):
-    """Session policies name no principal: what none of them allows is denied."""
+def check(credential, service, request, resource=None):
+    """Session policies name no principal: what none of them allows is denied. None: S3's."""
     if not credential.policy:
         return
     action = ACTIONS.get(request.operation, f"{service}:{request.operation}")
-    resource = f"arn:aws:s3:::{request.bucket}" + (f"/{request.key}" if request.key else "")
+    if resource is None:
+        resource = f"arn:aws:s3:::{request.bucket}" + (f"/{request.key}" if request.key else "")
     if request.operation == "DeleteObjects":
         resource += "/*"
     found = [s["Effect"] for s in many(json.loads(credential.policy)["Statement"])

@@ -17,7 +17,8 @@ OPTIONS = {
     "forget_uploads": False,     # a repeated CompleteMultipartUpload: NoSuchUpload instead of 200
     "session_seconds": None,     # life of issued credentials, whatever was asked
     "session_requests": None,    # their life in requests, once all that were refused came again
-    "enforce_policy": True,      # session policies hold for S3
+    "enforce_policy": True,      # session policies hold for S3 and ECR
+    "ecr_token_seconds": None,   # life of ECR's tokens, else 12 h
 }
 
 
@@ -107,6 +108,8 @@ class World:
 
     def by_host(self, request):
         host = request.header("host", "").partition(":")[0]
+        if ".dkr.ecr" in host or ".dkr-ecr" in host:
+            return "registry"
         if not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
             return None
         for name in self.services:
