@@ -122,7 +122,7 @@ demo:
 ## make test         every test, with all the set-up that they need
 test:
 	@tools/deps.sh build test
-	@tools/venv.sh && tools/peers.sh act
+	@tools/venv.sh && tools/peers.sh act crane registry
 	$(variant) $(TEST_VARIANT) unit-tests
 	@tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 
@@ -156,16 +156,16 @@ format:
 	@tools/deps.sh lint
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-14 -i
 
-## make bench        start-up, capture, quiet cost, report, S3; beside the peers
+## make bench        start-up, capture, quiet cost, report, S3, images; with peers
 bench: dist
-	@tools/deps.sh bench && tools/venv.sh bench
+	@tools/deps.sh bench && tools/venv.sh bench && tools/peers.sh crane
 	+@PATH=$(ROOT)/bin:$$PATH $(MAKE) --no-print-directory $(DIST_VARIANT) bench-tools
-	@for part in run s3; do tests/bench/$$part.py $(DIST) build/dist/obj/bench || exit; done
+	@for part in run s3 image; do tests/bench/$$part.py $(DIST) build/dist/obj/bench || exit; done
 
 ## make soak         what takes long: full counts, fuzzers, reproducible dist
 soak:
 	@tools/deps.sh build test dist fuzz
-	@tools/venv.sh && tools/peers.sh act minio
+	@tools/venv.sh && tools/peers.sh act minio crane registry
 	$(variant) $(TEST_VARIANT) unit-tests
 	@SOAK=1 tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 	@tools/fuzz.sh libfuzzer

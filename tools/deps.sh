@@ -18,7 +18,8 @@ required() {
 	demo) echo python3 python3-venv ;;
 	lint) echo cppcheck file universal-ctags ;;
 	dist) echo musl-tools linux-libc-dev dpkg-dev xz-utils bzip2 cmake perl file ;;
-	bench) echo python3 python3-venv iproute2 util-linux tini catatonit rclone awscli ;;
+	bench) echo python3 python3-venv iproute2 util-linux tini catatonit rclone awscli \
+		skopeo buildah umoci docker-registry pigz isal ;;
 	fuzz) echo clang-14 libclang-rt-14-dev ;;
 	*) echo "tools/deps.sh: unknown group '$1' (build test demo lint dist bench fuzz)" >&2; return 2 ;;
 	esac
@@ -27,8 +28,8 @@ required() {
 # These make it better; a distribution that lacks one is served another way, or without.
 wished() {
 	case $1 in
-	# What looks at our work from outside; Ubuntu has no package of it.
-	test) echo awscli ;;
+	# What looks at our work from outside; Ubuntu has not all of them.
+	test) echo awscli skopeo buildah umoci podman conmon runc docker-registry apache2-utils ;;
 	# Without OpenBLAS PyTorch trains twenty times slower.
 	demo) echo python3-torch python3-numpy libopenblas0-pthread chromium fonts-dejavu-core ;;
 	lint) echo clang-format-14 shellcheck ;;

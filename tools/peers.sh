@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs of others that some tests run against, into build/tools:
 #
-#   tools/peers.sh act|minio...
+#   tools/peers.sh act|minio|crane|registry...
 #
 # They are no packages of a distribution: built here where a Go compiler is at hand, else the tests
 # that want them skip and say so. Instant when they are there already, or in PATH.
@@ -12,7 +12,9 @@ version_of() {
 	case $1 in
 	act) echo github.com/nektos/act@v0.2.89 ;;
 	minio) echo github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c ;;
-	*) echo "tools/peers.sh: unknown program '$1' (act minio)" >&2; return 2 ;;
+	crane) echo github.com/google/go-containerregistry/cmd/crane@v0.22.1 ;;
+	registry) echo github.com/distribution/distribution/v3/cmd/registry@v3.0.0 ;;
+	*) echo "tools/peers.sh: unknown program '$1' (act minio crane registry)" >&2; return 2 ;;
 	esac
 }
 
