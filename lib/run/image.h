@@ -16,8 +16,10 @@ struct bl_image_options {
 	const struct bl_config *config;
 	struct bl_place *base, *target;
 	const struct bl_image_ref *base_ref, *target_ref;
-	const char *base_from;   /* hash of the base's inputs; NULL: it was not built */
-	const char *const *tags; /* beside the git SHA */
+	const struct bl_buf *base_manifest;  /* when it has been fetched already; NULL */
+	const struct bl_oci_desc *base_desc; /* of it */
+	const char *base_from;               /* hash of the base's inputs; NULL: it was not built */
+	const char *const *tags;             /* beside the git SHA */
 	size_t n_tags;
 	const char *platform;      /* "linux/amd64" */
 	const char *runner_folder; /* NULL: beside our own program */
@@ -44,6 +46,9 @@ struct bl_image {
 };
 void bl_image_done(struct bl_image *image);
 
+/* What to ask for: the digest, else the tag, else "latest". */
+const char *bl_image_reference(const struct bl_image_ref *ref);
+
 BL_MUST int bl_image_push(const struct bl_image_options *options, struct bl_image *out,
                           struct bl_err *err);
 
@@ -51,7 +56,7 @@ BL_MUST int bl_image_push(const struct bl_image_options *options, struct bl_imag
 BL_MUST int bl_image_exec_json(const struct bl_config *config, struct bl_buf *out,
                                struct bl_err *err);
 
-/* What the image is a function of, 64 hex digits; kept in its manifest's annotations. Pure. */
+/* Annotation of the manifest: the hash of what the image is a function of (run/image_inputs.h). */
 #define BL_IMAGE_INPUTS "dev.branchline.inputs"
 
 #endif

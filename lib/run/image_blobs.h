@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_RUN_IMAGE_BLOBS_H
+#define BL_RUN_IMAGE_BLOBS_H
+
+#include "run/image.h"
+#include "run/image_place.h"
+
+/* One blob that the target has to have. */
+struct bl_image_job {
+	struct bl_image_piece *piece; /* blob in, how out */
+	struct bl_place *from;        /* where it is; NULL: `source` has its bytes */
+	struct bl_blob_source source;
+	bool is_new; /* not asked for: the target cannot have it yet */
+};
+
+struct bl_image_jobs {
+	struct bl_image_job *jobs;
+	size_t n;
+	struct bl_place *target;
+	unsigned at_once;  /* threads; 1 or 0: the caller's alone */
+	atomic_bool *stop; /* NULL: none */
+	void (*progress)(void *arg, uint64_t sent, uint64_t total); /* one call at a time; NULL */
+	void *arg;
+};
+
+/*
+ * Puts all of them. The first failure is err's; after it no other blob is begun, and where `stop`
+ * is given, those under way end too (it is then true).
+ */
+BL_MUST int bl_image_put_blobs(const struct bl_image_jobs *jobs, struct bl_err *err);
+
+#endif
