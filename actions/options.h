@@ -107,4 +107,13 @@ BL_MUST int bl_options_config(const char *path, const char *job, const struct bl
                               const struct bl_value *ceilings, struct bl_config *out,
                               struct bl_found *found, struct bl_err *err);
 
+/*
+ * The same from branchline.yaml as it is in a commit, wherever the work tree is: the file at the
+ * repository's root, or `path` from there. root: any folder of the repository. found->root is left
+ * alone; found->path is "SHA:branchline.yaml".
+ */
+BL_MUST int bl_options_config_at(const char *root, const char *sha, const char *path,
+                                 const char *job, const struct bl_args *args, struct bl_config *out,
+                                 struct bl_found *found, struct bl_err *err);
+
 #endif

@@ -2,6 +2,7 @@
 /* The configuration that a verb works with: found, read, resolved. */
 #include "actions/options.h"
 #include "base/fs.h"
+#include "codec/git.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -96,4 +97,31 @@ int bl_options_config(const char *path, const char *job, const struct bl_args *a
 		return -1;
 	*found = here;
 	return 0;
+}
+
+int bl_options_config_at(const char *root, const char *sha, const char *path, const char *job,
+                         const struct bl_args *args, struct bl_config *out, struct bl_found *found,
+                         struct bl_err *err)
+{
+	BL_AUTO(bl_buf) bytes = BL_BUF(BL_CONFIG_FILE_MAX);
+	bool is_there = true;
+
+	if (bl_git_file(root, sha, path ? path : BL_CONFIG_FILE, &bytes, err)) {
+		if (path || err->code != BL_ENOENT)
+			return -1;
+		bl_err_clear(err); /* defaults and flags, as without a file */
+		is_there = false;
+	}
+	snprintf(found->path, sizeof(found->path), "%.12s:%s", sha, path ? path : BL_CONFIG_FILE);
+	const struct bl_config_input input = {
+		.bytes = is_there ? bl_buf_text(&bytes) : NULL,
+		.len = bytes.len,
+		.file = found->path,
+		.job = job,
+		.flags = args->flags,
+		.n_flags = args->n_flags,
+		.environ = (const char *const *)environ,
+	};
+
+	return bl_config_resolve(&input, out, err);
 }

@@ -130,24 +130,11 @@ static int look_at_target(struct making *making, struct bl_buf *bytes, struct bl
 static int read_base(struct making *making, struct bl_buf *config, struct bl_err *err)
 {
 	const struct bl_image_options *options = making->options;
-	struct bl_oci_desc chosen;
+	struct bl_oci_desc desc = making->base_desc;
 
-	if (bl_oci_manifest_read(bl_buf_text(&making->base_bytes), making->base_bytes.len,
-	                         making->base_desc.media_type, "base image", &making->base, err))
-		return -1;
-	if (making->base.is_index) {
-		if (bl_oci_choose(&making->base, options->platform, &chosen, err))
-			return bl_wrap(err, "base image");
-		bl_oci_manifest_done(&making->base);
-		bl_buf_reset(&making->base_bytes);
-		if (bl_place_get_manifest(options->base, chosen.digest, &making->base_bytes,
-		                          &chosen, err) ||
-		    bl_oci_manifest_read(bl_buf_text(&making->base_bytes), making->base_bytes.len,
-		                         chosen.media_type, "base image", &making->base, err))
-			return bl_wrap(err, "base image");
-	}
-	if (making->base.is_index)
-		return bl_fail(err, BL_EINPUT, "base image: an index within an index");
+	if (bl_image_manifest_for(options->base, options->platform, &making->base_bytes, &desc,
+	                          &making->base, err))
+		return bl_wrap(err, "base image");
 	return bl_place_get_blob(options->base, &making->base.config, config, err)
 	               ? bl_wrap(err, "base image's config")
 	               : 0;

@@ -31,6 +31,9 @@ void bl_place_auto(struct bl_place **place);
 BL_MUST int bl_place_clone(struct bl_place *place, struct bl_place **out, struct bl_err *err);
 
 bool bl_place_is_registry(const struct bl_place *place);
+/* Which it is, without tag and digest; and as text: "localhost:5000/demo", "oci:DIR". */
+void bl_place_ref(const struct bl_place *place, struct bl_image_ref *ref);
+void bl_place_add_name(const struct bl_place *place, struct bl_buf *out);
 /* Whether a blob of `from` is one of `to`: the same repository, or the same directory. */
 bool bl_place_same(const struct bl_place *from, const struct bl_place *to);
 /* The same registry, another repository: the name to mount from; NULL otherwise. */
