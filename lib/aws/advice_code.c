@@ -33,16 +33,21 @@ static const struct {
 	{ "UnauthorizedOperation", BL_EDENIED },
 	{ "UnrecognizedClientException", BL_EDENIED },
 
+	{ "ImageNotFoundException", BL_ENOENT },
 	{ "NoSuchBucket", BL_ENOENT },
 	{ "NoSuchKey", BL_ENOENT },
 	{ "NoSuchUpload", BL_ENOENT },
 	{ "NoSuchVersion", BL_ENOENT },
+	{ "RepositoryNotFoundException", BL_ENOENT },
 	{ "ResourceNotFoundException", BL_ENOENT },
+
+	{ "RepositoryAlreadyExistsException", BL_EEXIST },
 
 	{ "AuthorizationHeaderMalformed", BL_EINPUT },
 	{ "BucketRegionError", BL_EINPUT },
 	{ "IllegalLocationConstraintException", BL_EINPUT },
 	{ "InvalidBucketName", BL_EINPUT },
+	{ "InvalidParameterException", BL_EINPUT },
 	{ "KeyTooLongError", BL_EINPUT },
 	{ "PermanentRedirect", BL_EINPUT },
 	{ "ValidationError", BL_EINPUT },

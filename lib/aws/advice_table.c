@@ -138,6 +138,23 @@ const struct advice advice_table[] = {
 	{ "sts", NULL, "ValidationError", "policy",
 	  "shorten the session policy: 2,048 characters at most" },
 
+	/* ECR: its control plane */
+	{ "ecr", "GetAuthorizationToken", DENIED, NULL,
+	  "allow ecr:GetAuthorizationToken on * in the role's policy: it is not of one "
+	  "repository" },
+	{ "ecr", "CreateRepository", DENIED, NULL,
+	  "allow ecr:CreateRepository on the repository in the role's policy, or let somebody who "
+	  "may create it" },
+	{ "ecr", "DescribeImages", DENIED, NULL,
+	  "allow ecr:DescribeImages on the repository in the role's policy; one of another account "
+	  "must allow it in its own policy, too" },
+	{ "ecr", NULL, "LimitExceededException", NULL,
+	  "delete repositories that nobody needs, or ask for more in Service Quotas, for "
+	  "{region}" },
+	{ "ecr", NULL, "InvalidParameterException", NULL,
+	  "correct the repository's name (2 to 256 of a-z, 0-9, '.', '_', '-' and '/', each part "
+	  "beginning and ending in a letter or digit), or the account's 12 digits" },
+
 	/* Keys, tokens, clocks: any service */
 	{ NULL, NULL, "InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException", NULL,
 	  "use keys that are active, of the same partition, with their AWS_SESSION_TOKEN if they "
