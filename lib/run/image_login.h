@@ -8,7 +8,8 @@
 /*
  * Who we are for registries: ECR by AWS credentials (GetAuthorizationToken of that registry's
  * region); others by the first file that names them: REGISTRY_AUTH_FILE, DOCKER_CONFIG/config.json,
- * XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json, ~/.docker/config.json.
+ * XDG_RUNTIME_DIR/containers/auth.json (where that is not set /run/containers/UID/auth.json),
+ * ~/.config/containers/auth.json, ~/.docker/config.json. One that is absent or empty is passed over.
  * In a file: credHelpers for the registry, its entry in auths (user and password, or
  * identitytoken), credsStore; also by the repository's path, longest first, as containers' tools do
  * ("host/team/name", "host/team", "host"), and Docker Hub's old name
@@ -18,23 +19,31 @@
  */
 struct bl_logins;
 
+/* Its texts stay the caller's until bl_logins_close(). */
 struct bl_logins_options {
 	struct bl_aws_options aws; /* for ECR; the client is opened at the first need */
+	/* "host/team/name": what will be asked for, so that a login by path is found; may be none */
+	const char *const *names;
+	size_t n_names;
 };
 BL_MUST int bl_logins_open(const struct bl_logins_options *options, struct bl_logins **out,
                            struct bl_err *err);
 void bl_logins_close(struct bl_logins *logins); /* takes NULL; wipes */
 
-/* A bl_login_fn; arg is struct bl_logins. Kept until `again`, or an ECR token's last 5 minutes. */
+/*
+ * A bl_login_fn; arg is struct bl_logins. Kept until `again`, or an ECR token's last 5 minutes. From
+ * any thread. A file that cannot be read or understood is BL_EINPUT or BL_EDENIED and is named.
+ */
 int bl_logins_get(void *arg, const char *registry, bool again, struct bl_login *out,
                   struct bl_err *err);
 
-/* The AWS client that ECR is asked with. */
+/* The AWS client that ECR is asked with: not to be used while a session may ask for a login. */
 BL_MUST int bl_logins_aws(struct bl_logins *logins, struct bl_aws **out, struct bl_err *err);
 
 /*
- * Pure: what a docker configuration says of a registry. helper: "" or the NAME to ask. BL_EINPUT
- * names the file and what is wrong in it. found false: nothing.
+ * Pure: what a docker configuration says of a registry ("host", or "host/team/name" for logins by
+ * path). helper: "" or the NAME to ask. BL_EINPUT names the file and what is wrong in it, no secret.
+ * found false: nothing. out is zeroed by the caller.
  */
 BL_MUST int bl_login_of_config(const char *bytes, size_t len, const char *file,
                                const char *registry, struct bl_login *out, char helper[128],
