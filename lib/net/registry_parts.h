@@ -38,6 +38,11 @@ struct bl_registry_ask {
 BL_MUST int bl_registry_request(struct bl_registry *registry, const struct bl_registry_ask *ask,
                                 struct bl_http_reply *reply, struct bl_err *err);
 
+/* Whether a URL is this registry's own, where its authorization may go. */
+bool bl_registry_owns(const struct bl_registry *registry, const char *url);
+/* Pure: how long to wait after the failed-th failure; retry_after "" or what the reply says. */
+int64_t bl_registry_wait(unsigned failed, const char *retry_after, double chance);
+
 /* The registry's own words for a refusal: {"errors":[{"code":"NAME_UNKNOWN","message":"..."}]}. */
 struct bl_registry_error {
 	char code[64], message[256];
@@ -58,6 +63,25 @@ struct bl_challenge {
 /* The first of WWW-Authenticate that we know; quoted strings, commas in them, any case. */
 void bl_challenge_parse(const char *header, struct bl_challenge *out);
 
+/* --- registry_auth.c: the session's ------------------------------------------------------------- */
+
+/*
+ * Adds the authorization line for a scope, if the registry has ever asked for one. refused_serial:
+ * of the one that was refused, 0 none; *serial: of this one.
+ */
+BL_MUST int bl_registry_authorize(struct bl_registry *registry, const char *scope,
+                                  unsigned long refused_serial, struct bl_buf *headers,
+                                  unsigned long *serial, struct bl_err *err);
+/* A 401's WWW-Authenticate. */
+void bl_registry_challenged(struct bl_registry *registry, const char *header);
+/* BL_EDENIED, with how to log in. Returns -1. */
+int bl_registry_deny(struct bl_registry *registry, struct bl_err *err);
+
+/* registry_request.c: one exchange, ended early by the session's stop flag (BL_ECANCELLED). */
+BL_MUST int bl_registry_exchange(struct bl_registry *registry,
+                                 const struct bl_http_request *request, struct bl_http_reply *reply,
+                                 struct bl_err *err);
+
 /* --- Shared state ------------------------------------------------------------------------------- */
 
 #define BL_TOKENS_MAX 16
@@ -73,6 +97,7 @@ struct bl_registry_session {
 	char base[300]; /* "https://host" */
 	pthread_mutex_t lock;
 	struct bl_challenge challenge; /* the last that came */
+	unsigned long serial;          /* rises with every new login or token */
 	bool has_login;
 	struct bl_login login;
 	struct bl_registry_token tokens[BL_TOKENS_MAX];

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
+#include "net/registry_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+int bl_registry_has_blob(struct bl_registry *registry, const char *repository,
+                         const struct bl_oci_desc *blob, bool *has, struct bl_err *err)
+{
+	BL_AUTO(bl_http_reply) reply = { 0 };
+	char what[400], target[400], scope[300], length[32];
+	struct bl_err ignored = { 0 };
+	uint64_t size;
+
+	snprintf(what, sizeof(what), "look for blob %s in %s", blob->digest, repository);
+	snprintf(target, sizeof(target), "/v2/%s/blobs/%s", repository, blob->digest);
+	snprintf(scope, sizeof(scope), "repository:%s:pull,push", repository);
+	const struct bl_registry_ask ask = {
+		.what = what, .method = "HEAD", .target = target, .scope = scope, .redirects = true
+	};
+
+	if (bl_registry_request(registry, &ask, &reply, err))
+		return -1;
+	if (reply.status != 200 && reply.status != 404)
+		return bl_registry_refused(registry, &ask, &reply, err);
+	/* one of another size cannot be it: it is sent again, and the registry will judge */
+	*has = reply.status == 200 &&
+	       (!bl_http_header(&reply, "content-length", length, sizeof(length)) ||
+	        bl_str_u64(length, 0, UINT64_MAX, &size, &ignored) || size == blob->size);
+	return 0;
+}
+
+int bl_registry_get_blob(struct bl_registry *registry, const char *repository,
+                         const struct bl_oci_desc *blob, struct bl_buf *body, struct bl_err *err)
+{
+	BL_AUTO(bl_http_reply) reply = { 0 };
+	char what[400], target[400], scope[300], digest[BL_DIGEST_SIZE];
+
+	snprintf(what, sizeof(what), "get blob %s of %s", blob->digest, repository);
+	snprintf(target, sizeof(target), "/v2/%s/blobs/%s", repository, blob->digest);
+	snprintf(scope, sizeof(scope), "repository:%s:pull", repository);
+	const struct bl_registry_ask ask = { .what = what,
+		                             .method = "GET",
+		                             .target = target,
+		                             .scope = scope,
+		                             .reply_max = BL_OCI_DOC_MAX,
+		                             .redirects = true };
+
+	if (bl_registry_request(registry, &ask, &reply, err))
+		return -1;
+	if (reply.status != 200)
+		return bl_registry_refused(registry, &ask, &reply, err);
+	if (bl_digest_of(bl_buf_text(&reply.body), reply.body.len, digest, err))
+		return -1;
+	if (strcmp(digest, blob->digest) != 0 || reply.body.len != blob->size) {
+		bl_fail(err, BL_ECORRUPT, "registry %s: %s: it is %s of %zu bytes, not of %" PRIu64,
+		        registry->session->registry, what, digest, reply.body.len, blob->size);
+		return bl_next(err, "push that image again: the registry's copy is damaged");
+	}
+	bl_buf_add(body, bl_buf_text(&reply.body), reply.body.len);
+	return bl_buf_check(body, what, err);
+}
