@@ -204,12 +204,10 @@ static int cannot_ask(const char *program, const char *registry, struct bl_err *
 	bl_wrap(err, "%s", program);
 	if (err->code == BL_ENOMEM)
 		return -1;
-	if (err->code != BL_ENOENT)
-		return bl_next(err, "try it by hand: printf %%s %s | %s get", registry, program);
 	/* what is missing is no repository */
-	bl_recode(err, BL_EINPUT);
-	return bl_next(err, "install %s in PATH, or remove it from docker's configuration",
-	               program);
+	if (err->code == BL_ENOENT)
+		bl_recode(err, BL_EINPUT);
+	return bl_next(err, "try it by hand: printf %%s %s | %s get", registry, program);
 }
 
 int login_ask_helper(const char *name, const char *registry, int deadline_ms, struct bl_login *out,
