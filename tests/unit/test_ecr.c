@@ -4,6 +4,7 @@
 #include "tests/unit/canned.h"
 #include "tests/unit/client_open.h"
 #include "tests/unit/creds_input.h"
+#include "tests/unit/ecr_call.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 
@@ -285,7 +286,7 @@ static void no_allocation_is_taken_for_granted(void **state)
 	canned_stop(server);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_is_of_the_region_asked),
@@ -298,5 +299,7 @@ int main(void)
 		cmocka_unit_test(no_allocation_is_taken_for_granted),
 	};
 
+	if (argc > 1 && !strcmp(argv[1], "--call"))
+		return ecr_calls();
 	return cmocka_run_group_tests_name("ecr", tests, NULL, NULL);
 }
