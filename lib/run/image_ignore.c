@@ -51,7 +51,16 @@ static void add_glob(struct bl_buf *text, const char *pattern, size_t len)
 		len--;
 	}
 	bl_buf_adds(text, tied ? "" : "**/");
-	bl_buf_add(text, pattern, len);
+	for (size_t i = 0; i < len; i++) {
+		bool escaped = pattern[i] == '\\' && i + 1 < len;
+
+		i += escaped;
+		/* the matcher has no escapes, but classes of one */
+		if (escaped && strchr("*?[", pattern[i]))
+			bl_buf_addf(text, "[%c]", pattern[i]);
+		else
+			bl_buf_addc(text, pattern[i]);
+	}
 	bl_buf_addc(text, '\0');
 }
 
@@ -98,7 +107,7 @@ int bl_ignore_parse(const char *bytes, size_t len, const char *file, struct bl_i
 
 	if (!ignore)
 		return bl_fail(err, BL_ENOMEM, "%s: out of memory", file);
-	ignore->text = BL_BUF(2 * len + 8 * (size_t)RULES_MAX);
+	ignore->text = BL_BUF(3 * len + 8 * (size_t)RULES_MAX);
 	ignore->rules = calloc(count_lines(bytes, len), sizeof(*ignore->rules));
 	if (!ignore->rules) {
 		bl_ignore_free(ignore);
