@@ -14,7 +14,8 @@
 
 /*
  * image_login_helper.c: asks docker-credential-NAME for a registry as docker calls it. found false:
- * it knows none. BL_EDENIED: it failed, with what it said; BL_ETIMEOUT after deadline_ms; BL_ELIMIT.
+ * it knows none. BL_EINPUT: there is no such program, or its answer is no login; BL_EDENIED: it
+ * failed, with what it said; BL_ETIMEOUT after deadline_ms; BL_ELIMIT.
  */
 BL_MUST int login_ask_helper(const char *name, const char *registry, int deadline_ms,
                              struct bl_login *out, bool *found, struct bl_err *err);

@@ -3,8 +3,8 @@
 #define BL_TESTS_LOGIN_HELPER_H
 
 /*
- * A program docker-credential-NAME, first in PATH, in the test's folder (folder.h), which the script
- * knows as $HELPER_DIR.
+ * A program docker-credential-NAME, first in PATH, in the test's folder (folder.h), which the
+ * script knows as $HELPER_DIR.
  */
 void put_helper(const char *name, const char *script);
 
