@@ -24,7 +24,7 @@ struct bl_logins;
 /* Its texts stay the caller's until bl_logins_close(). */
 struct bl_logins_options {
 	struct bl_aws_options aws; /* for ECR; the client is opened at the first need */
-	/* "host/team/name": what will be asked for, so that a login by path is found; may be none */
+	/* "host/team/name": what will be asked for, so that logins by path are found */
 	const char *const *names;
 	size_t n_names;
 };

@@ -7,6 +7,7 @@
 #include "tests/unit/login_helper.h"
 #include "tests/unit/scratch.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -233,6 +234,39 @@ static void an_ecr_token_is_renewed_in_time(void **state)
 	canned_stop(server);
 }
 
+static void *get_ecr(void *arg)
+{
+	struct bl_login login = { 0 };
+	struct bl_err err = { 0 };
+	bool right = !bl_logins_get(arg, ECR_EU, false, &login, &err) &&
+	             !strcmp(bl_secret_text(&login.password), "p1");
+
+	bl_login_done(&login);
+	return right ? arg : NULL;
+}
+
+static void threads_share_one_token(void **state)
+{
+	const struct canned_reply replies[] = { { .body = TOKEN("QVdTOnAx") } };
+	struct canned *server = be_in_aws(replies, 1);
+	struct bl_logins *logins = open_logins(NULL, 0);
+	pthread_t threads[4];
+	void *right;
+
+	(void)state;
+	stop_clock(INPUT_NOON);
+	for (size_t i = 0; i < BL_COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, get_ecr, logins), 0);
+	for (size_t i = 0; i < BL_COUNT(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], &right), 0);
+		assert_ptr_equal(right, logins);
+	}
+	start_clock();
+	assert_int_equal(canned_requests(server), 1);
+	bl_logins_close(logins);
+	canned_stop(server);
+}
+
 static void a_refused_ecr_token_is_fetched_anew(void **state)
 {
 	const struct canned_reply replies[] = {
@@ -329,6 +363,7 @@ int main(void)
 		IN_FOLDER(a_login_by_path_is_found),
 		IN_FOLDER(a_store_is_asked_and_then_the_next_file),
 		IN_FOLDER(an_ecr_token_is_renewed_in_time),
+		IN_FOLDER(threads_share_one_token),
 		IN_FOLDER(a_refused_ecr_token_is_fetched_anew),
 		IN_FOLDER(no_allocation_is_taken_for_granted),
 	};
