@@ -25,6 +25,7 @@ struct bl_registry_ask {
 	bl_http_write_fn *write; /* NULL: to reply->body */
 	void *arg;
 	size_t reply_max; /* 0: 1 MiB */
+	int stall_ms;     /* of silence; 0: 30,000 */
 	bool once;        /* after a loss or a 5xx the caller knows better: BL_ERETRY at once */
 	bool redirects; /* 301, 302, 303, 307, 308 of a GET are followed, at most five, to https or
 	                     loopback; authorization goes to the registry's own host alone */
@@ -77,10 +78,13 @@ void bl_registry_challenged(struct bl_registry *registry, const char *header);
 /* BL_EDENIED, with how to log in. Returns -1. */
 int bl_registry_deny(struct bl_registry *registry, struct bl_err *err);
 
-/* registry_request.c: one exchange, ended early by the session's stop flag (BL_ECANCELLED). */
+/* registry_request.c: one exchange, ended early by a stop flag (BL_ECANCELLED). */
 BL_MUST int bl_registry_exchange(struct bl_registry *registry,
                                  const struct bl_http_request *request, struct bl_http_reply *reply,
                                  struct bl_err *err);
+
+/* Waits so long, or until a stop flag ends it (BL_ECANCELLED). */
+BL_MUST int bl_registry_sleep(const struct bl_registry *registry, int64_t ms, struct bl_err *err);
 
 /* --- Shared state ------------------------------------------------------------------------------- */
 
@@ -106,6 +110,7 @@ struct bl_registry_session {
 
 struct bl_registry {
 	struct bl_registry_session *session;
+	const atomic_bool *stop; /* of this one alone, beside the session's; NULL */
 	struct bl_http *http;
 	double (*random)(void); /* in [0,1]; tests put their own here */
 };

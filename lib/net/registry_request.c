@@ -26,7 +26,7 @@ static bool stopped(const struct bl_registry *registry)
 {
 	const atomic_bool *stop = registry->session->options.stop;
 
-	return stop && atomic_load(stop);
+	return (stop && atomic_load(stop)) || (registry->stop && atomic_load(registry->stop));
 }
 
 struct waited {
@@ -65,7 +65,7 @@ int bl_registry_exchange(struct bl_registry *registry, const struct bl_http_requ
 	return err->code ? -1 : 0;
 }
 
-static int wait_ms(const struct bl_registry *registry, int64_t ms, struct bl_err *err)
+int bl_registry_sleep(const struct bl_registry *registry, int64_t ms, struct bl_err *err)
 {
 	int64_t until = bl_mono_ms() + ms;
 
@@ -156,6 +156,7 @@ static int go_once(struct trip *trip, unsigned long refused, struct bl_http_repl
 		.write = ask->write ? write_counted : NULL,
 		.arg = &counted,
 		.reply_max = ask->reply_max ? ask->reply_max : REPLY_MAX,
+		.stall_ms = ask->stall_ms,
 	};
 	int rc;
 
@@ -284,8 +285,9 @@ static int request_all(struct trip *trip, struct bl_http_reply *reply, struct bl
 		if (!rc)
 			bl_http_header(reply, "retry-after", after, sizeof(after));
 		bl_err_clear(err);
-		if (wait_ms(trip->registry,
-		            bl_registry_wait(failed, after, trip->registry->random()), err))
+		if (bl_registry_sleep(trip->registry,
+		                      bl_registry_wait(failed, after, trip->registry->random()),
+		                      err))
 			return -1;
 	}
 }
