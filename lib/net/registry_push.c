@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/clock.h"
 #include "codec/hash.h"
 #include "net/registry_push_parts.h"
 #include "net/url.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define OCTETS "content-type: application/octet-stream\n"
 #define URL_MAX ((size_t)9 << 10)
+#define PATIENCE_MS 60000
+#define PATIENCE_MAX_MS 900000
 #define WAIT_FIRST_MS 1000 /* before a new session; four times as long before the next */
-#define WAIT_SLICE_MS 50
 
 struct upload {
 	struct bl_registry *registry;
@@ -109,6 +108,14 @@ static int take_location(struct upload *up, const char *asked, const struct bl_h
 	return 0;
 }
 
+/* It may copy all that arrived before it answers: a second for each 16 MiB. */
+static int patience_ms(uint64_t size)
+{
+	uint64_t ms = PATIENCE_MS + (size >> 24) * 1000;
+
+	return ms < PATIENCE_MAX_MS ? (int)ms : PATIENCE_MAX_MS;
+}
+
 /* Asks, and says in `event` what came of it; -1: nothing that could be done about it. */
 static int ask(struct upload *up, enum bl_upload_step step, struct bl_registry_ask *ask,
                struct bl_http_reply *reply, enum bl_upload_event *event, struct bl_err *err)
@@ -160,6 +167,7 @@ static int finish(struct upload *up, enum bl_upload_step step, enum bl_upload_ev
 		                       .read = whole ? read_body : NULL,
 		                       .size = whole ? up->blob->size : 0,
 		                       .arg = up,
+		                       .stall_ms = patience_ms(up->blob->size),
 		                       .once = true };
 
 	bl_buf_add(&url, up->url.data, up->url.len);
@@ -290,22 +298,14 @@ static int mount(struct upload *up, enum bl_upload_step *next, struct bl_err *er
 /* Before a session that follows a lost one; longer each time. */
 static int pause_before(struct upload *up, enum bl_upload_event why, struct bl_err *err)
 {
-	const atomic_bool *stop = up->registry->session->options.stop;
 	double longest = WAIT_FIRST_MS;
-	int64_t until;
 
 	if (why == BL_UPLOAD_UNFIT || !up->at.begun)
 		return 0;
 	for (unsigned i = 1; i < up->at.begun; i++)
 		longest *= 4;
-	until = bl_mono_ms() + (int64_t)(longest * up->registry->random());
-	while (bl_mono_ms() < until) {
-		struct timespec slice = { 0, WAIT_SLICE_MS * 1000000 };
-
-		if (stop && atomic_load(stop))
-			return bl_fail(err, BL_ECANCELLED, "%s: stopped", up->what);
-		nanosleep(&slice, NULL);
-	}
+	if (bl_registry_sleep(up->registry, (int64_t)(longest * up->registry->random()), err))
+		return bl_wrap(err, "%s", up->what);
 	return 0;
 }
 
