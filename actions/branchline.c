@@ -26,6 +26,7 @@ static const struct verb verbs[] = {
 	{ "pull", verb_pull, "fetch a run's outputs" },
 	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
 	{ "rm", verb_rm, "remove a run" },
+	{ "push-image", verb_push_image, "make an image of a commit and push it" },
 	{ "assume-role", verb_assume_role, "the action: give later steps an AWS role" },
 	{ "credentials", verb_credentials, "AWS credentials, as credential_process wants them" },
 	{ "whoami", verb_whoami, "who AWS takes us for, and until when" },
@@ -38,14 +39,16 @@ static const struct verb verbs[] = {
 static const struct {
 	const char *habit, *verb;
 } habits[] = {
-	{ "ls", "runs" },        { "list", "runs" },
-	{ "ps", "runs --live" }, { "tail", "logs -f" },
-	{ "log", "logs" },       { "kill", "stop" },
-	{ "cancel", "stop" },    { "train", "local" },
-	{ "run", "local" },      { "delete", "rm" },
-	{ "download", "pull" },  { "show", "status" },
-	{ "compare", "diff" },   { "resume", "local --resume" },
-	{ "cp", "sync" },        { "copy", "sync" },
+	{ "ls", "runs" },          { "list", "runs" },
+	{ "ps", "runs --live" },   { "tail", "logs -f" },
+	{ "log", "logs" },         { "kill", "stop" },
+	{ "cancel", "stop" },      { "train", "local" },
+	{ "run", "local" },        { "delete", "rm" },
+	{ "download", "pull" },    { "show", "status" },
+	{ "compare", "diff" },     { "resume", "local --resume" },
+	{ "cp", "sync" },          { "copy", "sync" },
+	{ "push", "push-image" },  { "build", "push-image" },
+	{ "image", "push-image" },
 };
 
 static const struct verb *find_verb(const char *name)

@@ -18,6 +18,7 @@ int verb_diff(int argc, char **argv, struct bl_err *err);
 int verb_local(int argc, char **argv, struct bl_err *err);
 int verb_logs(int argc, char **argv, struct bl_err *err);
 int verb_pull(int argc, char **argv, struct bl_err *err);
+int verb_push_image(int argc, char **argv, struct bl_err *err);
 int verb_report(int argc, char **argv, struct bl_err *err);
 int verb_rm(int argc, char **argv, struct bl_err *err);
 int verb_runs(int argc, char **argv, struct bl_err *err);

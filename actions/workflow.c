@@ -79,13 +79,22 @@ static int add_pair(enum workflow_file file, const struct workflow_pair *pair, s
 	return workflow_entry(pair->name, pair->value, delimiter, out, err);
 }
 
+static int append(const char *variable, const char *path, const struct bl_buf *text,
+                  struct bl_err *err)
+{
+	BL_FD fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return bl_fail_errno(err, errno, "%s '%.200s'", variable, path);
+	return bl_fs_write(fd, bl_buf_text(text), text->len, err);
+}
+
 int workflow_write(enum workflow_file file, const struct workflow_pair *pairs, size_t n,
                    struct bl_err *err)
 {
 	const char *variable = file == WORKFLOW_ENV ? "GITHUB_ENV" : "GITHUB_OUTPUT";
 	const char *path = getenv(variable);
 	BL_SECRET_BUF text = BL_BUF(FILE_MAX);
-	BL_FD fd = -1;
 
 	if (!path || !*path)
 		return bl_fail(err, BL_ENOENT, "%s is not set: this is no step of a workflow",
@@ -93,10 +102,16 @@ int workflow_write(enum workflow_file file, const struct workflow_pair *pairs, s
 	for (size_t i = 0; i < n; i++)
 		if (add_pair(file, &pairs[i], &text, err))
 			return bl_wrap(err, "%s", variable);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return bl_fail_errno(err, errno, "%s '%.200s'", variable, path);
-	return bl_fs_write(fd, bl_buf_text(&text), text.len, err);
+	return append(variable, path, &text, err);
+}
+
+int workflow_summary(const struct bl_buf *text, struct bl_err *err)
+{
+	const char *path = getenv("GITHUB_STEP_SUMMARY");
+
+	if (!path || !*path)
+		return 0;
+	return append("GITHUB_STEP_SUMMARY", path, text, err);
 }
 
 void workflow_escape(struct bl_buf *out, const char *text)

@@ -28,6 +28,9 @@ struct workflow_pair {
 BL_MUST int workflow_write(enum workflow_file file, const struct workflow_pair *pairs, size_t n,
                            struct bl_err *err);
 
+/* Appends Markdown to the page of the job, $GITHUB_STEP_SUMMARY; nothing where that is not set. */
+BL_MUST int workflow_summary(const struct bl_buf *text, struct bl_err *err);
+
 /* Appends text as data of a workflow command: %, CR and LF escaped. */
 void workflow_escape(struct bl_buf *out, const char *text);
 
