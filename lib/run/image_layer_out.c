@@ -80,32 +80,35 @@ static int write_blob(void *arg, const void *bytes, size_t len, struct bl_err *e
 
 /* --- The tar ---------------------------------------------------------------------------------- */
 
-int bl_layer_begin(struct bl_layer_out *out, bool plain, unsigned threads, struct bl_err *err)
+static int open_gzip(struct bl_layer_out *out, int level, struct bl_err *err)
+{
+	const struct bl_gzip_options options = {
+		.level = level, .threads = out->threads, .sink = write_blob, .arg = out
+	};
+
+	return bl_gzip_open(&options, &out->gzip, err);
+}
+
+int bl_layer_begin(struct bl_layer_out *out, bool stored, unsigned threads, struct bl_err *err)
 {
 	*out = (struct bl_layer_out){
 		.fd = -1,
-		.is_plain = plain,
 		.threads = threads,
-		.decided = plain,
 		.held = BL_BUF(BL_LAYER_STORED_MAX),
 		.head = BL_BUF(32768),
 	};
-	if (bl_sha256_new(&out->tar, err) || bl_sha256_new(&out->blob, err))
+	if (bl_sha256_new(&out->tar, err) || bl_sha256_new(&out->blob, err) ||
+	    (stored && open_gzip(out, 0, err)))
 		return -1;
 	return open_file(&out->fd, err);
 }
 
+/* How to compress is decided by the whole size, which may come only with what is held. */
 static int decide(struct bl_layer_out *out, bool at_end, struct bl_err *err)
 {
-	const struct bl_gzip_options options = {
-		.level = bl_layer_level(at_end ? out->tar_bytes : BL_LAYER_STORED_MAX + 1),
-		.threads = out->threads,
-		.sink = write_blob,
-		.arg = out,
-	};
+	int level = bl_layer_level(at_end ? out->tar_bytes : BL_LAYER_STORED_MAX + 1);
 
-	out->decided = true;
-	if (bl_gzip_open(&options, &out->gzip, err) ||
+	if (open_gzip(out, level, err) ||
 	    bl_gzip_add(out->gzip, out->held.data, out->held.len, err))
 		return -1;
 	bl_buf_done(&out->held);
@@ -116,16 +119,14 @@ int bl_layer_bytes(struct bl_layer_out *out, const void *bytes, size_t len, stru
 {
 	if (!len)
 		return 0;
-	if (!out->is_plain && bl_sha256_add(out->tar, bytes, len, err))
+	if (bl_sha256_add(out->tar, bytes, len, err))
 		return -1;
 	out->tar_bytes += len;
-	if (out->is_plain)
-		return write_blob(out, bytes, len, err);
-	if (!out->decided && out->tar_bytes <= BL_LAYER_STORED_MAX) {
+	if (!out->gzip && out->tar_bytes <= BL_LAYER_STORED_MAX) {
 		bl_buf_add(&out->held, bytes, len);
 		return bl_buf_check(&out->held, "layer", err);
 	}
-	if (!out->decided && decide(out, false, err))
+	if (!out->gzip && decide(out, false, err))
 		return -1;
 	return bl_gzip_add(out->gzip, bytes, len, err);
 }
@@ -173,19 +174,13 @@ int bl_layer_end(struct bl_layer_out *out, const char *created_by, struct bl_lay
                  struct bl_err *err)
 {
 	static const char zeros[BL_TAR_END];
-	const char *type = out->is_plain ? BL_OCI_LAYER_TAR : BL_OCI_LAYER_GZIP;
-	struct bl_layer made = { .fd = -1 };
+	struct bl_layer made = { .fd = -1, .oci.blob.media_type = BL_OCI_LAYER_GZIP };
 
 	if (bl_layer_bytes(out, zeros, sizeof(zeros), err) ||
-	    (!out->decided && decide(out, true, err)) ||
-	    (out->gzip && bl_gzip_finish(out->gzip, err)) ||
-	    name_digest(out->blob, made.oci.blob.digest, err))
+	    (!out->gzip && decide(out, true, err)) || bl_gzip_finish(out->gzip, err) ||
+	    name_digest(out->blob, made.oci.blob.digest, err) ||
+	    name_digest(out->tar, made.oci.diff_id, err))
 		return -1;
-	if (out->is_plain)
-		memcpy(made.oci.diff_id, made.oci.blob.digest, sizeof(made.oci.diff_id));
-	else if (name_digest(out->tar, made.oci.diff_id, err))
-		return -1;
-	snprintf(made.oci.blob.media_type, sizeof(made.oci.blob.media_type), "%s", type);
 	made.oci.blob.size = out->blob_bytes;
 	made.oci.created_by = created_by;
 	made.tar_bytes = out->tar_bytes;

@@ -7,20 +7,19 @@
 #include "codec/tar.h"
 #include "run/image_layer.h"
 
-/* A layer while it is written: tar, its hash, perhaps gzip, the blob's hash, a file without a name. */
+/* A layer while it is written: tar, its hash, gzip, the blob's hash, a file without a name. */
 struct bl_layer_out {
 	int fd;
 	struct bl_sha256 *tar, *blob;
-	struct bl_gzip *gzip;
-	bool is_plain;
+	struct bl_gzip *gzip; /* NULL: not decided yet how */
 	unsigned threads;
 	struct bl_buf held; /* the beginning, until it is known whether it is worth compressing */
-	bool decided;
 	struct bl_buf head; /* of one entry */
 	uint64_t tar_bytes, blob_bytes, files;
 };
 
-BL_MUST int bl_layer_begin(struct bl_layer_out *out, bool plain, unsigned threads,
+/* stored: whatever the size, nothing is deflated. */
+BL_MUST int bl_layer_begin(struct bl_layer_out *out, bool stored, unsigned threads,
                            struct bl_err *err);
 /* Headers of a directory, a link, or a file whose bytes follow by bl_layer_bytes(), then _pad. */
 BL_MUST int bl_layer_entry(struct bl_layer_out *out, const struct bl_tar_entry *entry,
