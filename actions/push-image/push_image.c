@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/guarded.h"
-#include "actions/options.h"
+#include "actions/push-image/push_options.h"
 #include "actions/push-image/push_show.h"
 #include "actions/verbs.h"
 #include "actions/workflow.h"
@@ -17,66 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define AT_ONCE_MAX 16
-#define PLATFORM "linux/amd64"
-
-struct options {
-	const char *to, *commit, *platform, *job, *file, *profile, *region;
-	struct bl_each tags;
-	int64_t at_once;
-	bool create, allow_http, json;
-};
-
-static const struct bl_option table[] = {
-	{ "to", 0, BL_OPT_TEXT, offsetof(struct options, to), "PLACE",
-	  "repository, as localhost:5000/demo, or oci:DIR" },
-	{ "commit", 0, BL_OPT_TEXT, offsetof(struct options, commit), "REV",
-	  "default HEAD; in a workflow what the event is about" },
-	{ "tag", 0, BL_OPT_EACH, offsetof(struct options, tags), "TAG",
-	  "beside the commit's SHA; again for more" },
-	{ "platform", 0, BL_OPT_TEXT, offsetof(struct options, platform), "OS/ARCH",
-	  "of the base; default " PLATFORM },
-	{ "job", 0, BL_OPT_TEXT, offsetof(struct options, job), "NAME",
-	  "of branchline.yaml; default its default_job" },
-	{ "file", 0, BL_OPT_TEXT, offsetof(struct options, file), "PATH",
-	  "branchline.yaml's path in the commit" },
-	{ "create-repository", 0, BL_OPT_SWITCH, offsetof(struct options, create), NULL,
-	  "in ECR, where it is missing" },
-	{ "at-once", 0, BL_OPT_NUMBER, offsetof(struct options, at_once), "N",
-	  "layers under way; default 4" },
-	{ "profile", 0, BL_OPT_TEXT, offsetof(struct options, profile), "NAME",
-	  "of AWS's configuration, for ECR" },
-	{ "region", 0, BL_OPT_TEXT, offsetof(struct options, region), "NAME",
-	  "for AWS; default AWS_REGION" },
-	{ "allow-http", 0, BL_OPT_SWITCH, offsetof(struct options, allow_http), NULL,
-	  "registries without TLS, which localhost needs not" },
-	BL_OPT_JSON(struct options),
-};
-
-static void more_help(struct bl_buf *out)
-{
-	bl_buf_adds(
-		out,
-		"\nThe image is image.base, a layer with Branchline's runner and a layer with the\n"
-		"commit's files below /opt/ml/code. No daemon, no Dockerfile; nothing is sent "
-		"that\n"
-		"is there. With image.requirements or image.dockerfile the base is built first,\n"
-		"by buildah or docker, unless one with the same inputs is there.\n");
-}
-
-static const struct bl_usage usage = {
-	.verb = "push-image",
-	.example = "branchline push-image --to localhost:5000/demo\n"
-		   "branchline push-image --to oci:image --commit v1.2 --tag v1.2",
-	.about = "Makes an image of a commit and pushes it, by digest and with the commit's SHA as "
-		 "tag.",
-	.options = table,
-	.n_options = BL_COUNT(table),
-	.words = "",
-	.config = true,
-	.more = more_help,
-};
 
 static atomic_bool stop;
 
@@ -99,17 +39,23 @@ static void catch_signals(void)
 /* --- What is pushed ----------------------------------------------------------------------------- */
 
 struct pushing {
-	const struct options *opt;
+	const struct push_options *opt;
 	struct guarded guarded;
 	struct bl_git_tree *tree;
 	struct bl_git_commit commit;
 	struct bl_config config;
 	struct bl_logins *logins;
+	char names[2][520]; /* those that logins are looked for */
+	const char *name_list[2];
+	size_t n_names;
 	struct bl_place *target;
 	struct bl_image_ref target_ref;
 	struct bl_base base;
 	struct bl_registry_counts counts;
 	struct push_show show;
+	struct bl_buf tags_text;
+	const char *tags[PUSH_TAGS_MAX];
+	size_t n_tags;
 	char work[4096]; /* of a build; "": none */
 	int64_t since_ms;
 };
@@ -136,6 +82,7 @@ static void pushing_done(struct pushing *pushing)
 		bl_log_err(BL_LOG_DEBUG, &ignored);
 	bl_base_done(&pushing->base);
 	bl_place_close(pushing->target);
+	bl_buf_done(&pushing->tags_text);
 	bl_logins_close(pushing->logins);
 	bl_config_done(&pushing->config);
 	bl_git_tree_close(pushing->tree);
@@ -158,32 +105,34 @@ static int choose_commit(struct pushing *pushing, struct bl_err *err)
 	return 0;
 }
 
-static int check_options(const struct options *opt, struct bl_err *err)
+/* "host/team/name" of what is an image in a registry: some have a login for it alone. */
+static void name_login(struct pushing *pushing, const char *text)
 {
-	if (!opt->to) {
-		bl_fail(err, BL_EINPUT, "where to? --to is missing");
-		return bl_next(err, "--to 123456789012.dkr.ecr.eu-central-1.amazonaws.com/NAME, "
-		                    "--to localhost:5000/NAME, or --to oci:DIR");
-	}
-	if (opt->at_once > AT_ONCE_MAX)
-		return bl_fail(err, BL_EINPUT, "--at-once: 1 to %d", AT_ONCE_MAX);
-	for (size_t i = 0; i < opt->tags.n; i++)
-		if (!bl_image_tag_valid(opt->tags.texts[i])) {
-			bl_fail(err, BL_EINPUT, "--tag '%.140s' is no tag", opt->tags.texts[i]);
-			return bl_next(err, "1 to 128 letters, digits, '_', '.' and '-'");
-		}
-	return 0;
+	struct bl_err ignored = { 0 };
+	struct bl_image_ref ref;
+	size_t i = pushing->n_names;
+
+	if (!text || !strncmp(text, "oci:", 4) || bl_image_ref_parse(text, &ref, &ignored))
+		return;
+	snprintf(pushing->names[i], sizeof(pushing->names[i]), "%s/%s", ref.registry,
+	         ref.repository);
+	pushing->name_list[i] = pushing->names[i];
+	pushing->n_names++;
 }
 
 static int open_places(struct pushing *pushing, struct bl_place_options *places, struct bl_err *err)
 {
-	const struct options *opt = pushing->opt;
-	const struct bl_logins_options logins = {
+	const struct push_options *opt = pushing->opt;
+	struct bl_logins_options logins = {
 		.aws = { .profile = opt->profile,
 		         .region = opt->region,
 		         .allow_http = opt->allow_http },
+		.names = pushing->name_list,
 	};
 
+	name_login(pushing, opt->to);
+	name_login(pushing, bl_config_text(&pushing->config, "image.base"));
+	logins.n_names = pushing->n_names;
 	if (bl_logins_open(&logins, &pushing->logins, err))
 		return -1;
 	*places = (struct bl_place_options){
@@ -199,7 +148,8 @@ static int open_places(struct pushing *pushing, struct bl_place_options *places,
 	places->create = false;
 	if (pushing->target_ref.digest[0])
 		return bl_fail(err, BL_EINPUT, "--to: a digest cannot be chosen");
-	return 0;
+	return push_options_tags(opt, pushing->target_ref.tag, &pushing->tags_text, pushing->tags,
+	                         &pushing->n_tags, err);
 }
 
 /* Only a build needs it: made beside what else the job keeps for a while. */
@@ -225,7 +175,7 @@ static int make_work(struct pushing *pushing, struct bl_err *err)
 static int get_base(struct pushing *pushing, const struct bl_place_options *places,
                     struct bl_err *err)
 {
-	const struct options *opt = pushing->opt;
+	const struct push_options *opt = pushing->opt;
 
 	if (make_work(pushing, err))
 		return -1;
@@ -236,7 +186,7 @@ static int get_base(struct pushing *pushing, const struct bl_place_options *plac
 			.config = &pushing->config,
 			.target = pushing->target,
 			.places = places,
-			.platform = opt->platform ? opt->platform : PLATFORM,
+			.platform = opt->platform,
 			.tool_version = BL_VERSION,
 			.is_main = pushing->guarded.is_main,
 			.work = pushing->work,
@@ -253,15 +203,8 @@ static int get_base(struct pushing *pushing, const struct bl_place_options *plac
 
 static int push_once(struct pushing *pushing, struct bl_image *image, struct bl_err *err)
 {
-	const struct options *opt = pushing->opt;
+	const struct push_options *opt = pushing->opt;
 	const struct bl_base *base = &pushing->base;
-	const char *tags[BL_EACH_MAX + 1];
-	size_t n = 0;
-
-	for (size_t i = 0; i < opt->tags.n; i++)
-		tags[n++] = opt->tags.texts[i];
-	if (pushing->target_ref.tag[0])
-		tags[n++] = pushing->target_ref.tag;
 	return bl_image_push(
 		&(struct bl_image_options){
 			.tree = pushing->tree,
@@ -274,9 +217,9 @@ static int push_once(struct pushing *pushing, struct bl_image *image, struct bl_
 			.base_manifest = base->manifest.len ? &base->manifest : NULL,
 			.base_desc = &base->desc,
 			.base_from = base->hash[0] ? base->hash : NULL,
-			.tags = tags,
-			.n_tags = n,
-			.platform = opt->platform ? opt->platform : PLATFORM,
+			.tags = pushing->tags,
+			.n_tags = pushing->n_tags,
+			.platform = opt->platform,
 			.at_once = (unsigned)opt->at_once,
 			.stop = &stop,
 			.progress = push_show_progress,
@@ -376,17 +319,19 @@ int verb_push_image(int argc, char **argv, struct bl_err *err)
 {
 	BL_AUTO(bl_args) args = { 0 };
 	BL_AUTO(bl_image) image = { 0 };
-	struct options opt = { 0 };
-	__attribute__((cleanup(pushing_done))) struct pushing pushing = { .opt = &opt };
+	struct push_options opt = { 0 };
+	__attribute__((cleanup(pushing_done))) struct pushing pushing = { .opt = &opt,
+		                                                          .tags_text =
+		                                                                  BL_BUF(32768) };
 	struct bl_place_options places;
 	struct bl_found found = { 0 };
 
-	if (bl_options_read(&usage, argc, argv, &opt, &args, err) || args.helped)
+	if (bl_options_read(&push_usage, argc, argv, &opt, &args, err) || args.helped)
 		return err->code ? -1 : 0;
 	pushing.since_ms = bl_mono_ms();
 	push_show_init(&pushing.show);
 	catch_signals();
-	if (check_options(&opt, err) || guarded_read(&pushing.guarded, err) ||
+	if (push_options_check(&opt, err) || guarded_read(&pushing.guarded, err) ||
 	    choose_commit(&pushing, err) ||
 	    bl_options_config_at(".", pushing.commit.sha, opt.file, opt.job, &args, &pushing.config,
 	                         &found, err) ||
