@@ -286,7 +286,10 @@ static int tell(const struct pushing *pushing, const struct bl_image *image, str
 		.sha = pushing->commit.sha,
 		.base_built = pushing->base.built,
 		.requests = atomic_load(&pushing->counts.requests),
-		.sent_bytes = atomic_load(&pushing->counts.sent_bytes),
+		/* over the wire, what had to be sent twice too */
+		.sent_bytes = bl_place_is_registry(pushing->target)
+		                      ? atomic_load(&pushing->counts.sent_bytes)
+		                      : image->pushed_bytes,
 		.seconds = (double)(bl_mono_ms() - pushing->since_ms) / 1000,
 	};
 

@@ -185,22 +185,20 @@ int bl_oci_manifest_read(const char *bytes, size_t len, const char *media_type, 
 
 /* --- The one for a platform ------------------------------------------------------------------- */
 
-static void add_platform(const struct bl_value *platform, struct bl_buf *out)
+#define PLATFORM_SIZE 128
+
+static void name_platform(const struct bl_value *platform, char out[PLATFORM_SIZE])
 {
 	const char *variant = bl_value_text_or(platform, "variant", "");
 
-	bl_buf_addf(out, "%.40s/%.40s%s%.40s", bl_value_text_or(platform, "os", "?"),
-	            bl_value_text_or(platform, "architecture", "?"), *variant ? "/" : "", variant);
+	snprintf(out, PLATFORM_SIZE, "%.40s/%.40s%s%.40s", bl_value_text_or(platform, "os", "?"),
+	         bl_value_text_or(platform, "architecture", "?"), *variant ? "/" : "", variant);
 }
 
-static bool fits(const struct bl_value *platform, const char *wanted)
+static bool fits(const char *has, const char *wanted)
 {
-	BL_AUTO(bl_buf) text = BL_BUF(256);
 	size_t len = strlen(wanted);
-	const char *has;
 
-	add_platform(platform, &text);
-	has = bl_buf_text(&text);
 	return !strncmp(has, wanted, len) && (!has[len] || has[len] == '/');
 }
 
@@ -210,11 +208,14 @@ int bl_oci_choose(const struct bl_oci_manifest *index, const char *platform,
 	const struct bl_value *manifests = bl_value_get(index->doc, "manifests");
 	BL_AUTO(bl_buf) seen = BL_BUF(400);
 	struct bl_oci_desc desc = { 0 };
+	char name[PLATFORM_SIZE];
 
 	for (size_t i = 0; manifests && i < manifests->n; i++) {
 		const struct bl_value *has = bl_value_get(manifests->items[i], "platform");
 
-		if (has && fits(has, platform)) {
+		if (has)
+			name_platform(has, name);
+		if (has && fits(name, platform)) {
 			if (read_desc(manifests->items[i], &desc, err))
 				return bl_wrap(err, "manifest for %s", platform);
 			*out = desc;
@@ -223,7 +224,7 @@ int bl_oci_choose(const struct bl_oci_manifest *index, const char *platform,
 		if (!has || !strcmp(bl_value_text_or(has, "os", ""), "unknown"))
 			continue;
 		bl_buf_adds(&seen, seen.len ? ", " : "");
-		add_platform(has, &seen);
+		bl_buf_adds(&seen, name);
 	}
 	bl_fail(err, BL_EINPUT, "it is not made for %.60s, but for: %s", platform,
 	        seen.len ? bl_buf_text(&seen) : "nothing");

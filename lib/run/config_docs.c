@@ -155,10 +155,9 @@ static const char rules[] =
 	"and what is allowed. The ceilings of the stack (cost, runtime, instance types, secrets)\n"
 	"cannot be raised from here.\n"
 	"\n"
-	"This release trains on one machine, with `branchline local`, from files. These keys are "
-	"read,\n"
-	"checked and recorded with the run, and have no effect there yet: all of *The image*, of "
-	"*The\n"
+	"This release trains on one machine, with `branchline local`, from files, and makes images\n"
+	"with `branchline push-image`, which *The image* is for ([images.md](images.md)). These keys\n"
+	"are read, checked and recorded with the run, and have no effect there yet: all of *The\n"
 	"machine* and of *Around the run* but `store`; `max_cost_usd`, `aws_access`, "
 	"`metrics.files`,\n"
 	"`metrics.definitions` and `metrics.fail_if`; and data by `s3://` or `run://`.\n";

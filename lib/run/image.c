@@ -48,7 +48,10 @@ static bool is_baked(const struct bl_image_options *options)
 
 const char *bl_image_reference(const struct bl_image_ref *ref)
 {
-	return ref->digest[0] ? ref->digest : ref->tag[0] ? ref->tag : "latest";
+	if (ref->digest[0])
+		return ref->digest;
+	/* a layout without a tag: its only image */
+	return ref->tag[0] || !ref->registry[0] ? ref->tag : "latest";
 }
 
 static int look_at_base(struct making *making, struct bl_err *err)
@@ -317,6 +320,10 @@ static int make_and_put(struct making *making, struct bl_image *image, struct bl
 	if (bl_digest_of(bl_buf_text(&manifest), manifest.len, desc.digest, err) ||
 	    put_tags(making->options, &manifest, &desc, false, err))
 		return -1;
+	image->pushed_bytes = manifest.len;
+	for (size_t i = 0; i < image->n_pieces; i++)
+		if (image->pieces[i].how == BL_IMAGE_SENT)
+			image->pushed_bytes += image->pieces[i].blob.size;
 	memcpy(image->digest, desc.digest, sizeof(image->digest));
 	memcpy(image->code_digest, making->code.oci.blob.digest, sizeof(image->code_digest));
 	image->code_files = making->code.files;

@@ -46,7 +46,7 @@ struct bl_image {
 };
 void bl_image_done(struct bl_image *image);
 
-/* What to ask for: the digest, else the tag, else "latest". */
+/* What to ask for: the digest, else the tag, else "latest", of a layout "". */
 const char *bl_image_reference(const struct bl_image_ref *ref);
 
 BL_MUST int bl_image_push(const struct bl_image_options *options, struct bl_image *out,
