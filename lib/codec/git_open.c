@@ -4,7 +4,9 @@
 #include "codec/git_parts.h"
 #include "codec/git_remote.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 static git_allocator memory = {
@@ -38,12 +40,19 @@ static void start(void)
 	git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, BL_COUNT(extensions));
 }
 
+/* libgit2 itself, or the C library for it (a directory stream). */
+static bool is_memory(const git_error *why)
+{
+	return why && (why->klass == GIT_ERROR_NOMEMORY ||
+	               (why->klass == GIT_ERROR_OS && strstr(why->message, strerror(ENOMEM))));
+}
+
 int bl_git_failed(int rc, const char *what, struct bl_err *err)
 {
 	const git_error *why = git_error_last();
 	enum bl_code code = rc == GIT_ENOTFOUND ? BL_ENOENT : BL_EIO;
 
-	if (bl_git_ran_out() || (why && why->klass == GIT_ERROR_NOMEMORY))
+	if (bl_git_ran_out() || is_memory(why))
 		return bl_fail(err, BL_ENOMEM, "%s: out of memory", what);
 	return bl_fail(err, code, "%s: %s", what, why ? why->message : "libgit2 failed");
 }

@@ -3,59 +3,35 @@
 
 #include "codec/git_remote.h"
 #include "tests/unit/failalloc.h"
+#include "tests/unit/repo.h"
 
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static char base[PATH_MAX]; /* holds the repositories of one test, and is HOME */
 
-/* Runs git in base/dir without the user's configuration; returns its exit status. */
-static int git_status_of(const char *dir, const char *const *args)
-{
-	static const char *const env[] = {
-		"PATH=/usr/local/bin:/usr/bin:/bin",
-		"GIT_CONFIG_NOSYSTEM=1",
-		"GIT_CONFIG_GLOBAL=/dev/null",
-		"GIT_AUTHOR_NAME=A",
-		"GIT_AUTHOR_EMAIL=a@example.org",
-		"GIT_AUTHOR_DATE=1700000000 +0000",
-		"GIT_COMMITTER_NAME=A",
-		"GIT_COMMITTER_EMAIL=a@example.org",
-		"GIT_COMMITTER_DATE=1700000000 +0000",
-		NULL,
-	};
-	char where[PATH_MAX + 64];
-	const char *argv[20] = { "git", "-C", where };
-	int status;
-	pid_t pid;
-
-	snprintf(where, sizeof(where), "%s/%s", base, dir);
-	for (size_t i = 0; args[i]; i++) {
-		assert_true(i + 4 < BL_COUNT(argv));
-		argv[3 + i] = args[i];
-	}
-	if (posix_spawnp(&pid, "git", NULL, NULL, (char *const *)(uintptr_t)argv,
-	                 (char *const *)(uintptr_t)env))
-		return 127;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
 #define GIT(dir, ...)                                                                              \
 	assert_int_equal(git_status_of(dir, (const char *const[]){ __VA_ARGS__, NULL }), 0)
+
+/* In base/dir. */
+static int git_status_of(const char *dir, const char *const *args)
+{
+	char where[PATH_MAX + 64];
+
+	snprintf(where, sizeof(where), "%s/%s", base, dir);
+	return repo_run(where, args, NULL);
+}
 
 static void path_of(const char *name, char path[PATH_MAX + 64])
 {

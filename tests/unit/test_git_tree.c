@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/git_tree.h"
+
+#include "tests/unit/failalloc.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/repo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* FOLDER/r: a commit with all kinds of entries. */
+static int set_up(void **state)
+{
+	if (folder_make(state))
+		return -1;
+	put_text("r/a/b", "ab");
+	put_text("r/a/.gitkeep", "");
+	put_text("r/a.b", "dot");
+	put_text("r/a-b", "dash");
+	put_text("r/run", "#!/bin/sh\n");
+	chmod(folder_path("r/run"), 0755);
+	make_link("r/link", "a/b");
+	REPO_GIT(folder_path("r"), "init", "-q", "-b", "main");
+	REPO_GIT(folder_path("r"), "add", "-A");
+	REPO_GIT(folder_path("r"), "update-index", "--add", "--cacheinfo",
+	         "160000,1234567890123456789012345678901234567890,sub");
+	REPO_GIT(folder_path("r"), "commit", "-q", "-m", "one");
+	return 0;
+}
+
+static int list(void *arg, const struct bl_git_entry *entry, struct bl_err *err)
+{
+	static const char letters[] = "dfxls";
+	struct bl_buf *out = arg;
+
+	(void)err;
+	bl_buf_addf(out, "%s%c:%s", out->len ? " " : "", letters[entry->kind], entry->path);
+	return 0;
+}
+
+static struct bl_git_tree *open_at(const char *name, const char *rev, struct bl_git_commit *commit)
+{
+	struct bl_git_tree *tree = NULL;
+	struct bl_err err = { 0 };
+
+	if (bl_git_tree_open(folder_path(name), rev, &tree, commit, &err))
+		fail_msg("%s", err.text);
+	return tree;
+}
+
+static void entries_come_in_gits_own_order(void **state)
+{
+	struct bl_git_commit commit;
+	BL_GIT_TREE tree = open_at("r", "HEAD", &commit);
+	BL_AUTO(bl_buf) seen = BL_BUF(4096);
+	struct bl_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(bl_git_tree_walk(tree, list, &seen, &err), 0);
+	assert_string_equal(bl_buf_text(&seen),
+	                    "f:a-b f:a.b d:a f:a/.gitkeep f:a/b l:link x:run s:sub");
+}
+
+static void a_commit_is_named_in_many_ways(void **state)
+{
+	char sha[64], tree_id[64], prefix[11];
+	const char *names[] = { "HEAD", "main", sha, prefix, "v1", "refs/heads/main" };
+
+	(void)state;
+	REPO_ASK(sha, folder_path("r"), "rev-parse", "HEAD");
+	REPO_ASK(tree_id, folder_path("r"), "rev-parse", "HEAD^{tree}");
+	snprintf(prefix, sizeof(prefix), "%.10s", sha);
+	REPO_GIT(folder_path("r"), "tag", "-a", "-m", "annotated", "v1");
+	REPO_GIT(folder_path("r"), "remote", "add", "origin", "https://u:secret@h.example/o/n.git");
+	for (size_t i = 0; i < BL_COUNT(names); i++) {
+		struct bl_git_commit commit;
+		BL_GIT_TREE tree = open_at("r/a", names[i], &commit);
+
+		assert_non_null(tree);
+		assert_string_equal(commit.sha, sha);
+		assert_string_equal(commit.tree, tree_id);
+		assert_int_equal(commit.committed_s, 1700000000);
+		assert_string_equal(commit.branch, "main");
+		assert_string_equal(commit.remote, "https://h.example/o/n.git");
+		assert_false(commit.partial);
+	}
+}
+
+static void what_names_no_commit_is_refused(void **state)
+{
+	static const struct {
+		const char *rev, *why;
+		enum bl_code code;
+	} table[] = {
+		{ "nowhere", "is not in this clone", BL_ENOENT },
+		{ "1234567890123456789012345678901234567890", "is not in this clone", BL_ENOENT },
+		{ "", "is not the name", BL_EINPUT },
+		{ "-x", "is not the name", BL_EINPUT },
+		{ "HEAD:a", "is not the name", BL_EINPUT },
+		{ "HEAD^{tree}", "is not the name", BL_EINPUT },
+		{ "blob", "is no commit", BL_EINPUT },
+	};
+
+	(void)state;
+	REPO_GIT(folder_path("r"), "update-ref", "refs/tags/blob", "HEAD:a.b");
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_git_commit commit;
+		struct bl_git_tree *tree = NULL;
+		struct bl_err err = { 0 };
+
+		assert_int_equal(
+			bl_git_tree_open(folder_path("r"), table[i].rev, &tree, &commit, &err), -1);
+		if (!strstr(err.text, table[i].why) || err.code != table[i].code)
+			fail_msg("%s: %d %s", table[i].rev, err.code, err.text);
+	}
+}
+
+static void blobs_are_read_whole(void **state)
+{
+	struct bl_git_commit commit;
+	BL_GIT_TREE tree = open_at("r", "HEAD", &commit);
+	struct bl_git_blob blob = { 0 };
+	struct bl_err err = { 0 };
+	char id[64];
+	uint64_t size;
+
+	(void)state;
+	REPO_ASK(id, folder_path("r"), "rev-parse", "HEAD:a/b");
+	assert_int_equal(bl_git_blob_read(tree, id, &blob, &err), 0);
+	assert_int_equal(blob.size, 2);
+	assert_memory_equal(blob.bytes, "ab", 2);
+	bl_git_blob_done(&blob);
+	assert_int_equal(bl_git_blob_size(tree, id, &size, &err), 0);
+	assert_int_equal(size, 2);
+	REPO_ASK(id, folder_path("r"), "rev-parse", "HEAD:a");
+	assert_int_equal(bl_git_blob_read(tree, id, &blob, &err), -1);
+	assert_int_equal(err.code, BL_ECORRUPT);
+}
+
+static int leave_out(void *arg, const struct bl_git_entry *entry, struct bl_err *err)
+{
+	if (!strcmp(entry->path, "run"))
+		return bl_fail(err, BL_EINPUT, "enough");
+	(void)list(arg, entry, err);
+	return entry->kind == BL_GIT_DIR;
+}
+
+static void a_visitor_leaves_out_and_ends(void **state)
+{
+	struct bl_git_commit commit;
+	BL_GIT_TREE tree = open_at("r", "HEAD", &commit);
+	BL_AUTO(bl_buf) seen = BL_BUF(4096);
+	struct bl_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(bl_git_tree_walk(tree, leave_out, &seen, &err), -1);
+	assert_string_equal(err.text, "enough");
+	assert_string_equal(bl_buf_text(&seen), "f:a-b f:a.b d:a l:link");
+}
+
+/* fetch-depth 1, and a bare repository: all of the commit's objects are there. */
+static void shallow_and_bare_clones_are_enough(void **state)
+{
+	static const char *const names[] = { "shallow", "bare.git" };
+	char url[300];
+
+	(void)state;
+	snprintf(url, sizeof(url), "file://%s", folder_path("r"));
+	put_text("r/second", "2");
+	REPO_GIT(folder_path("r"), "add", "second");
+	REPO_GIT(folder_path("r"), "commit", "-q", "-m", "two");
+	REPO_GIT(folder, "clone", "-q", "--depth", "1", url, "shallow");
+	REPO_GIT(folder, "clone", "-q", "--bare", url, "bare.git");
+	for (size_t i = 0; i < BL_COUNT(names); i++) {
+		struct bl_git_commit commit;
+		BL_GIT_TREE tree = open_at(names[i], "HEAD", &commit);
+		BL_AUTO(bl_buf) seen = BL_BUF(4096);
+		struct bl_err err = { 0 };
+
+		assert_int_equal(bl_git_tree_walk(tree, list, &seen, &err), 0);
+		assert_non_null(strstr(bl_buf_text(&seen), "f:second"));
+	}
+}
+
+static void a_partial_clone_says_what_to_fetch(void **state)
+{
+	struct bl_git_commit commit;
+	struct bl_git_blob blob = { 0 };
+	struct bl_err err = { 0 };
+	char url[300], id[64];
+
+	(void)state;
+	snprintf(url, sizeof(url), "file://%s", folder_path("r"));
+	REPO_GIT(folder_path("r"), "config", "uploadpack.allowFilter", "true");
+	REPO_GIT(folder, "clone", "-q", "--no-checkout", "--filter=blob:none", url, "partial");
+	REPO_ASK(id, folder_path("r"), "rev-parse", "HEAD:a/b");
+	BL_GIT_TREE tree = open_at("partial", "HEAD", &commit);
+	assert_true(commit.partial);
+	assert_int_equal(bl_git_blob_read(tree, id, &blob, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	assert_non_null(strstr(err.next, "git fetch --refetch --no-filter"));
+	/* what it says helps */
+	bl_err_clear(&err);
+	REPO_GIT(folder_path("partial"), "fetch", "-q", "--refetch", "--no-filter");
+	BL_GIT_TREE again = open_at("partial", "HEAD", &commit);
+	assert_int_equal(bl_git_blob_read(again, id, &blob, &err), 0);
+	bl_git_blob_done(&blob);
+}
+
+static int story(struct bl_err *err)
+{
+	struct bl_git_commit commit;
+	BL_GIT_TREE tree = NULL;
+	BL_AUTO(bl_buf) seen = BL_BUF(4096);
+	struct bl_git_blob blob = { 0 };
+	uint64_t size;
+	int rc;
+
+	if (bl_git_tree_open(folder_path("r"), "HEAD", &tree, &commit, err) ||
+	    bl_git_tree_walk(tree, list, &seen, err) || bl_buf_check(&seen, "seen", err) ||
+	    bl_git_blob_size(tree, "81bf396956bf3e0c0a9bf5b4a8d9ab3d1c9a0d0c", &size, err))
+		return err->code == BL_ENOENT ? (bl_err_clear(err), 0) : -1;
+	rc = bl_git_blob_read(tree, "81bf396956bf3e0c0a9bf5b4a8d9ab3d1c9a0d0c", &blob, err);
+	bl_git_blob_done(&blob);
+	return rc;
+}
+
+static void every_failed_allocation_is_told(void **state)
+{
+	(void)state;
+	each_allocation_fails(story, 2000);
+}
+
+#define IN_REPO(test) cmocka_unit_test_setup_teardown(test, set_up, folder_drop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_REPO(entries_come_in_gits_own_order),
+		IN_REPO(a_commit_is_named_in_many_ways),
+		IN_REPO(what_names_no_commit_is_refused),
+		IN_REPO(blobs_are_read_whole),
+		IN_REPO(a_visitor_leaves_out_and_ends),
+		IN_REPO(shallow_and_bare_clones_are_enough),
+		IN_REPO(a_partial_clone_says_what_to_fetch),
+		IN_REPO(every_failed_allocation_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
