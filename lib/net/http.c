@@ -92,7 +92,7 @@ static void describe_method(struct bl_http_call *call, const struct bl_http_requ
 
 	snprintf(call->method, sizeof(call->method), "%s", method);
 	call->is_head = !strcmp(method, "HEAD");
-	call->may_repeat = !is_post;
+	call->may_repeat = !is_post && !request->once;
 	call->has_body = request->bytes || request->read || is_put || is_post;
 	call->is_usual = call->has_body ? is_put : call->is_head || !strcmp(method, "GET");
 }

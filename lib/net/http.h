@@ -13,7 +13,7 @@
  * and host verified; plain http only to loopback and the metadata addresses unless allow_http;
  * no redirect is followed; proxies by HTTPS_PROXY, https_proxy, http_proxy, NO_PROXY (never for
  * loopback and the metadata addresses). Where an idle connection turns out to be dead, the request
- * is sent again on a new one, but for POST and PATCH. Two ways to use it:
+ * is sent again on a new one, but for POST, PATCH and `once`. Two ways to use it:
  *
  *   blocking   bl_http_send()
  *   poll loop  bl_http_start() any number; then, again and again, poll what bl_http_poll() gives
@@ -60,6 +60,7 @@ struct bl_http_request {
 	int first_byte_ms;        /* from the request sent to the reply's first byte; 0: none */
 	int stall_ms;             /* under 1 byte/s for so long; 0: 30,000 */
 	bool no_proxy;
+	bool once; /* never sent again, whatever the method */
 };
 
 struct bl_http_reply {
