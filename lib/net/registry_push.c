@@ -68,8 +68,11 @@ static int check_source(struct upload *up, struct bl_err *err)
 	if (rc)
 		return bl_wrap(err, "%s: read it again", up->what);
 	snprintf(digest, sizeof(digest), "sha256:%s", hex);
-	if (!strcmp(digest, up->blob->digest))
-		return bl_wrap(&up->last, "damaged on the way"), 0;
+	if (!strcmp(digest, up->blob->digest)) {
+		bl_recode(&up->last, BL_ECORRUPT);
+		bl_wrap(&up->last, "damaged on the way");
+		return 0;
+	}
 	bl_fail(err, BL_ECORRUPT, "%s: its bytes changed meanwhile: they are %s now", up->what,
 	        digest);
 	return bl_next(err, "start again once nothing writes to them");
@@ -91,7 +94,8 @@ static int check_taken(const struct upload *up, const struct bl_http_reply *repl
 static int take_location(struct upload *up, const char *asked, const struct bl_http_reply *reply,
                          struct bl_err *err)
 {
-	BL_AUTO(bl_buf) url = BL_BUF(URL_MAX), old;
+	BL_AUTO(bl_buf) url = BL_BUF(URL_MAX);
+	struct bl_buf old = up->url;
 	char location[8300];
 
 	if (!bl_http_header(reply, "location", location, sizeof(location))) {
@@ -102,9 +106,8 @@ static int take_location(struct upload *up, const char *asked, const struct bl_h
 	}
 	if (bl_upload_location(up->registry->session->base, asked, location, &url, err))
 		return bl_wrap(err, "registry %s: %s", up->registry->session->registry, up->what);
-	old = up->url;
 	up->url = url;
-	url = (struct bl_buf){ 0 };
+	url = old; /* asked may lie in it */
 	return 0;
 }
 
@@ -184,7 +187,7 @@ static int finish(struct upload *up, enum bl_upload_step step, enum bl_upload_ev
 static int send_part(struct upload *up, enum bl_upload_event *event, struct bl_err *err)
 {
 	BL_AUTO(bl_http_reply) reply = { 0 };
-	uint64_t end = up->blob->size, kept;
+	uint64_t end = bl_upload_part_end(&up->at), kept;
 	char headers[128], range[64];
 	struct bl_registry_ask patch = {
 		.method = "PATCH",
@@ -196,8 +199,6 @@ static int send_part(struct upload *up, enum bl_upload_event *event, struct bl_e
 	};
 
 	up->from = up->at.kept;
-	if (up->at.in_parts && end - up->from > BL_UPLOAD_PART_BYTES)
-		end = up->from + BL_UPLOAD_PART_BYTES;
 	patch.size = end - up->from;
 	snprintf(headers, sizeof(headers), OCTETS "content-range: %ju-%ju\n", (uintmax_t)up->from,
 	         (uintmax_t)end - 1);

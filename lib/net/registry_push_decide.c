@@ -92,6 +92,13 @@ enum bl_upload_step bl_upload_next(struct bl_upload_state *at, enum bl_upload_st
 	}
 }
 
+uint64_t bl_upload_part_end(const struct bl_upload_state *at)
+{
+	bool is_last = !at->in_parts || at->size - at->kept <= BL_UPLOAD_PART_BYTES;
+
+	return is_last ? at->size : at->kept + BL_UPLOAD_PART_BYTES;
+}
+
 static bool is_session_gone(int status, const char *code)
 {
 	if (status == 416 || !strcmp(code, "RANGE_INVALID"))

@@ -50,9 +50,10 @@ struct bl_upload_state {
 enum bl_upload_step bl_upload_next(struct bl_upload_state *at, enum bl_upload_step now,
                                    enum bl_upload_event event);
 
-/*
- * What a reply says, or none (status 0, lost: err->code). code: of the registry's error.
- */
+/* Where the PATCH that begins at `kept` ends. */
+uint64_t bl_upload_part_end(const struct bl_upload_state *at);
+
+/* What a reply says. code: of the registry's error. */
 enum bl_upload_event bl_upload_event(enum bl_upload_step step, int status, const char *code);
 
 /* Bytes that a session says to have: of "0-N", "bytes=0-N"; none or "0-0": 0. False: nonsense. */

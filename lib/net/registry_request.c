@@ -157,6 +157,7 @@ static int go_once(struct trip *trip, unsigned long refused, struct bl_http_repl
 		.arg = &counted,
 		.reply_max = ask->reply_max ? ask->reply_max : REPLY_MAX,
 		.stall_ms = ask->stall_ms,
+		.once = ask->once && ask->size,
 	};
 	int rc;
 

@@ -151,6 +151,29 @@ static void refused_as_a_whole_goes_in_parts(void **state)
 	assert_int_equal(PLAY(&c, no_patch), BL_UPLOAD_FAIL);
 }
 
+static void parts_are_of_ten_mib(void **state)
+{
+	static const struct {
+		uint64_t size, kept;
+		bool in_parts;
+		uint64_t end;
+	} cases[] = {
+		{ 25 * MIB, 0, false, 25 * MIB },       { 25 * MIB, 0, true, 10 * MIB },
+		{ 25 * MIB, 10 * MIB, true, 20 * MIB }, { 25 * MIB, 20 * MIB, true, 25 * MIB },
+		{ 20 * MIB, 10 * MIB, true, 20 * MIB }, { 25 * MIB, 3, true, 10 * MIB + 3 },
+		{ 25 * MIB, 3, false, 25 * MIB },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(cases); i++) {
+		const struct bl_upload_state at = { .size = cases[i].size,
+			                            .kept = cases[i].kept,
+			                            .in_parts = cases[i].in_parts };
+
+		assert_int_equal(bl_upload_part_end(&at), cases[i].end);
+	}
+}
+
 /* A registry that always keeps one byte more, and one that says so without doing it. */
 static void resuming_ends(void **state)
 {
@@ -316,6 +339,7 @@ int main(void)
 		cmocka_unit_test(three_sessions_and_no_more),
 		cmocka_unit_test(the_last_session_is_in_parts),
 		cmocka_unit_test(refused_as_a_whole_goes_in_parts),
+		cmocka_unit_test(parts_are_of_ten_mib),
 		cmocka_unit_test(resuming_ends),
 		cmocka_unit_test(replies_are_told_apart),
 		cmocka_unit_test(ranges_are_read),
