@@ -2,6 +2,7 @@
 #include "net/image_ref.h"
 
 #include "base/str.h"
+#include "net/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,42 +19,68 @@ bool bl_image_tag_valid(const char *tag)
 	       strspn(tag, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") == len;
 }
 
-/* "team/name_x": parts of lower-case letters and digits, with . _ - between them. */
+/* ".", "_", "__" or any number of "-". */
+static size_t separator_length(const char *at)
+{
+	if (*at == '_')
+		return at[1] == '_' ? 2 : 1;
+	return *at == '.' ? 1 : strspn(at, "-");
+}
+
+static int bad_name(char c, struct bl_err *err)
+{
+	if (c >= 'A' && c <= 'Z') {
+		bl_fail(err, BL_EINPUT, "its name has upper case");
+		return bl_next(err, "write it in lower case: registries take no other");
+	}
+	if (!c || c == '/')
+		bl_fail(err, BL_EINPUT,
+		        "its name has a part that is empty or ends with a separator");
+	else
+		bl_fail(err, BL_EINPUT, "its name has '%c' where it may not be",
+		        c > ' ' && c < 127 ? c : '?');
+	return bl_next(err, "lower-case letters and digits, with single '.', '_' or '-' between "
+	                    "them, in parts with '/' between");
+}
+
+/* "team/name_x" */
 static int check_repository(const char *name, struct bl_err *err)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(name), n;
 
 	if (!len || len > 255)
 		return bl_fail(err, BL_EINPUT, "its name has %zu bytes: 1 to 255 are allowed", len);
-	for (size_t i = 0; i < len; i++) {
-		bool edge = i == 0 || i + 1 == len || name[i - 1] == '/' || name[i + 1] == '/';
-
-		if (name[i] >= 'A' && name[i] <= 'Z') {
-			bl_fail(err, BL_EINPUT, "its name has upper case");
-			return bl_next(err, "write it in lower case: registries take no other");
-		}
-		if (name[i] == '/'
-		            ? edge && (i == 0 || i + 1 == len || name[i - 1] == '/')
-		            : !strchr(LOWER "._-", name[i]) || (edge && strchr("._-", name[i])))
-			return bl_fail(err, BL_EINPUT, "its name has '%c' where it may not be",
-			               name[i] >= ' ' && name[i] < 127 ? name[i] : '?');
+	for (;;) {
+		n = strspn(name, LOWER);
+		if (!n)
+			return bad_name(*name, err);
+		name += n;
+		if (!*name)
+			return 0;
+		n = *name == '/' ? 1 : separator_length(name);
+		if (!n)
+			return bad_name(*name, err);
+		name += n;
 	}
-	return 0;
 }
 
 static int check_registry(const char *host, struct bl_err *err)
 {
-	const char *colon = *host == '[' ? strchr(host, ']') : host;
-	size_t len = strspn(host, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_[]:");
+	BL_AUTO(bl_buf) url = BL_BUF(512);
+	struct bl_err bad = { 0 };
+	struct bl_url parts;
 
-	colon = colon ? strchr(colon, ':') : NULL;
-	if (host[len] || !*host || *host == ':' ||
-	    (colon && (!colon[1] || colon[1 + strspn(colon + 1, "0123456789")])))
-		return bl_fail(err, BL_EINPUT, "'%.80s' is no registry's host", host);
-	return 0;
+	bl_buf_addf(&url, "https://%s", host);
+	if (bl_buf_check(&url, "registry", err))
+		return -1;
+	if (!strpbrk(host, "?#") && !bl_url_parse(bl_buf_text(&url), &parts, &bad))
+		return 0;
+	return bl_fail(err, BL_EINPUT, "'%.80s' is no registry's host%s%s", host,
+	               bad.code ? ": " : "", bad.text);
 }
 
-/* What comes before the first '/' is a registry where it could be no part of a name. */
+/* What comes before the first '/' is a registry where it could be no part of a name. NULL: too long.
+ */
 static const char *split_registry(const char *text, size_t len, struct bl_image_ref *out)
 {
 	const char *slash = memchr(text, '/', len);
@@ -65,7 +92,7 @@ static const char *split_registry(const char *text, size_t len, struct bl_image_
 		return text;
 	}
 	if (n >= sizeof(out->registry))
-		n = sizeof(out->registry) - 1;
+		return NULL;
 	memcpy(out->registry, text, n);
 	out->registry[n] = '\0';
 	if (!strcmp(out->registry, "index.docker.io") || !strcmp(out->registry, HUB_HOST))
@@ -82,6 +109,9 @@ static int split(const char *text, struct bl_image_ref *out, struct bl_err *err)
 		return bl_fail(err, BL_EINPUT, "'%.80s' is not sha256: and 64 digits", at + 1);
 	snprintf(out->digest, sizeof(out->digest), "%s", at ? at + 1 : "");
 	name = split_registry(text, len, out);
+	if (!name)
+		return bl_fail(err, BL_EINPUT, "its registry has over %zu bytes",
+		               sizeof(out->registry) - 1);
 	n = len - (size_t)(name - text);
 	colon = memrchr(name, ':', n);
 	if (colon) {
@@ -141,8 +171,12 @@ bool bl_image_ref_ecr(const char *registry, struct bl_ecr_name *out)
 {
 	static const char *const services[] = { ".dkr.ecr.", ".dkr.ecr-fips.", ".dkr-ecr.",
 		                                ".dkr-ecr-fips." };
-	static const char *const ends[] = { "amazonaws.com", "amazonaws.com.cn", "on.aws",
-		                            "on.amazonwebservices.com.cn" };
+	/* of each partition, and of dual stack */
+	static const char *const ends[] = { "amazonaws.com", "amazonaws.com.cn",
+		                            "amazonaws.eu",  "on.aws",
+		                            "c2s.ic.gov",    "on.amazonwebservices.com.cn",
+		                            "sc2s.sgov.gov", "csp.hci.ic.gov",
+		                            "cloud.adc-e.uk" };
 	struct bl_ecr_name name = { 0 };
 	const char *at = registry + 12;
 	size_t region;

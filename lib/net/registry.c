@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
+#include "codec/hash.h"
 #include "net/registry_parts.h"
 #include "net/url.h"
 
@@ -59,10 +60,13 @@ void bl_registry_session_close(struct bl_registry_session *session)
 	free(session);
 }
 
-/* In [0,1], for waits only: not worth the kernel's randomness. */
+/* In [0,1]; without randomness the whole wait. */
 static double chance(void)
 {
-	return (double)random() / (double)RAND_MAX;
+	struct bl_err unsaid = { 0 };
+	uint32_t lot;
+
+	return bl_random(&lot, sizeof(lot), &unsaid) ? 1 : (double)lot / UINT32_MAX;
 }
 
 int bl_registry_open(struct bl_registry_session *session, struct bl_registry **out,

@@ -231,7 +231,7 @@ static int fetch(struct bl_blob_stream *stream, struct bl_err *err)
 		if (err->code != BL_ERETRY || ++failed > TRIES)
 			return -1;
 		bl_err_clear(err);
-		if (bl_registry_sleep(registry, bl_registry_wait(failed, "", registry->random()),
+		if (bl_registry_sleep(registry, bl_registry_wait(failed, 0, registry->random()),
 		                      err))
 			return -1;
 	}

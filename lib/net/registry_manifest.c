@@ -33,24 +33,33 @@ static void read_type(const struct bl_http_reply *reply, char media_type[BL_MEDI
 	snprintf(media_type, BL_MEDIA_SIZE, "%.*s", BL_MEDIA_SIZE - 1, text);
 }
 
-static int differ(const char *what, const char *said, const char *is, struct bl_err *err)
+static int differ(const struct bl_registry *registry, const char *what, const char *said,
+                  const char *is, struct bl_err *err)
 {
-	bl_fail(err, BL_ECORRUPT, "%s: the registry says %s, but it is %s", what, said, is);
+	bl_fail(err, BL_ECORRUPT, "registry %s: %s: it should be %s, but is %s",
+	        registry->session->registry, what, said, is);
 	return bl_next(err, "the registry or something on the way changes bytes: try again, then "
 	                    "look there");
 }
 
+/* What the registry says of it. Another algorithm than ours says nothing that could be compared. */
+static bool said_digest(const struct bl_http_reply *reply, char *said, size_t size)
+{
+	return bl_http_header(reply, "docker-content-digest", said, size) &&
+	       strncmp(said, "sha512:", 7) != 0;
+}
+
 /* Against the reply's own header, and the reference where that is a digest. */
-static int check_digest(const struct bl_http_reply *reply, const char *what, const char *reference,
-                        const char *digest, struct bl_err *err)
+static int check_digest(const struct bl_registry *registry, const struct bl_http_reply *reply,
+                        const char *what, const char *reference, const char *digest,
+                        struct bl_err *err)
 {
 	char said[256];
 
-	if (bl_http_header(reply, "docker-content-digest", said, sizeof(said)) &&
-	    strcmp(said, digest) != 0)
-		return differ(what, said, digest, err);
 	if (strchr(reference, ':') && strcmp(reference, digest) != 0)
-		return differ(what, reference, digest, err);
+		return differ(registry, what, reference, digest, err);
+	if (said_digest(reply, said, sizeof(said)) && strcmp(said, digest) != 0)
+		return differ(registry, what, said, digest, err);
 	return 0;
 }
 
@@ -80,7 +89,7 @@ int bl_registry_get_manifest(struct bl_registry *registry, const char *repositor
 	read_type(&reply, found.media_type);
 	found.size = reply.body.len;
 	if (bl_digest_of(bl_buf_text(&reply.body), reply.body.len, found.digest, err) ||
-	    check_digest(&reply, texts.what, reference, found.digest, err))
+	    check_digest(registry, &reply, texts.what, reference, found.digest, err))
 		return -1;
 	bl_buf_add(body, bl_buf_text(&reply.body), reply.body.len);
 	if (bl_buf_check(body, texts.what, err))
@@ -119,8 +128,7 @@ int bl_registry_head_manifest(struct bl_registry *registry, const char *reposito
 		return -1;
 	if (reply.status == 405 ||
 	    (reply.status == 200 &&
-	     (!bl_http_header(&reply, "docker-content-digest", digest, sizeof(digest)) ||
-	      !bl_digest_valid(digest) ||
+	     (!said_digest(&reply, digest, sizeof(digest)) || !bl_digest_valid(digest) ||
 	      !bl_http_header(&reply, "content-length", length, sizeof(length)) ||
 	      bl_str_u64(length, 1, BL_OCI_DOC_MAX, &found.size, &(struct bl_err){ 0 }))))
 		return head_by_get(registry, repository, reference, desc, err);
@@ -128,7 +136,7 @@ int bl_registry_head_manifest(struct bl_registry *registry, const char *reposito
 		return bl_registry_refused(registry, &ask, &reply, err);
 	read_type(&reply, found.media_type);
 	snprintf(found.digest, sizeof(found.digest), "%.*s", BL_DIGEST_SIZE - 1, digest);
-	if (check_digest(&reply, texts.what, reference, found.digest, err))
+	if (check_digest(registry, &reply, texts.what, reference, found.digest, err))
 		return -1;
 	*desc = found;
 	return 0;
@@ -181,8 +189,7 @@ int bl_registry_put_manifest(struct bl_registry *registry, const char *repositor
 		return err->code == BL_EEXIST ? compare(registry, repository, reference, desc, err)
 		                              : -1;
 	}
-	if (bl_http_header(&reply, "docker-content-digest", said, sizeof(said)) &&
-	    strcmp(said, desc->digest) != 0)
-		return differ(texts.what, said, desc->digest, err);
+	if (said_digest(&reply, said, sizeof(said)) && strcmp(said, desc->digest) != 0)
+		return differ(registry, texts.what, desc->digest, said, err);
 	return 0;
 }
