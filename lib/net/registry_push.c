@@ -142,6 +142,8 @@ static int ask(struct upload *up, enum bl_upload_step step, struct bl_registry_a
 		return 0;
 	bl_err_clear(&up->last);
 	bl_registry_refused(up->registry, ask, reply, &up->last);
+	if (*event == BL_UPLOAD_GONE)
+		bl_recode(&up->last, BL_ERETRY);
 	return *event == BL_UPLOAD_DAMAGED ? check_source(up, err) : 0;
 }
 

@@ -82,6 +82,9 @@ enum bl_upload_step bl_upload_next(struct bl_upload_state *at, enum bl_upload_st
 	case BL_UPLOAD_LOST:
 		return sends ? BL_UPLOAD_ASK : BL_UPLOAD_FAIL;
 	case BL_UPLOAD_GONE:
+		/* What arrived of a cut request may have been stored after we asked. */
+		if (now == BL_UPLOAD_PART)
+			return BL_UPLOAD_ASK;
 		return sends || now == BL_UPLOAD_ASK ? BL_UPLOAD_LOOK : BL_UPLOAD_FAIL;
 	case BL_UPLOAD_UNFIT:
 		return other_way(at, now);

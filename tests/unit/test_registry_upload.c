@@ -86,6 +86,22 @@ static void a_lost_success_is_success(void **state)
 	assert_int_equal(PLAY(&at, turns), BL_UPLOAD_DONE);
 }
 
+/* The registry was still storing what it had got when it was asked. */
+static void a_wrong_offset_is_asked_again(void **state)
+{
+	static const struct turn turns[] = {
+		{ BL_UPLOAD_BEGIN, BL_UPLOAD_OK, 0 }, { BL_UPLOAD_ALL, BL_UPLOAD_LOST, 0 },
+		{ BL_UPLOAD_ASK, BL_UPLOAD_OK, 40 },  { BL_UPLOAD_PART, BL_UPLOAD_GONE, 0 },
+		{ BL_UPLOAD_ASK, BL_UPLOAD_OK, 50 },  { BL_UPLOAD_PART, BL_UPLOAD_GONE, 0 },
+		{ BL_UPLOAD_ASK, BL_UPLOAD_OK, 50 },  { BL_UPLOAD_BEGIN, BL_UPLOAD_OK, 0 },
+		{ BL_UPLOAD_ALL, BL_UPLOAD_OK, 0 },
+	};
+	struct bl_upload_state at = { .size = 100 };
+
+	(void)state;
+	assert_int_equal(PLAY(&at, turns), BL_UPLOAD_DONE);
+}
+
 static void three_sessions_and_no_more(void **state)
 {
 	static const struct turn turns[] = {
@@ -336,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_cut_goes_on_where_it_was),
 		cmocka_unit_test(all_kept_needs_only_the_end),
 		cmocka_unit_test(a_lost_success_is_success),
+		cmocka_unit_test(a_wrong_offset_is_asked_again),
 		cmocka_unit_test(three_sessions_and_no_more),
 		cmocka_unit_test(the_last_session_is_in_parts),
 		cmocka_unit_test(refused_as_a_whole_goes_in_parts),
