@@ -38,7 +38,7 @@ static int bad_name(char c, struct bl_err *err)
 		        "its name has a part that is empty or ends with a separator");
 	else
 		bl_fail(err, BL_EINPUT, "its name has '%c' where it may not be",
-		        c > ' ' && c < 127 ? c : '?');
+		        c >= ' ' && c < 127 ? c : '?');
 	return bl_next(err, "lower-case letters and digits, with single '.', '_' or '-' between "
 	                    "them, in parts with '/' between");
 }
@@ -102,7 +102,7 @@ static const char *split_registry(const char *text, size_t len, struct bl_image_
 
 static int split(const char *text, struct bl_image_ref *out, struct bl_err *err)
 {
-	const char *at = strchr(text, '@'), *colon, *name;
+	const char *at = strchr(text, '@'), *colon, *name, *prefix;
 	size_t len = at ? (size_t)(at - text) : strlen(text), n;
 
 	if (at && !bl_digest_valid(at + 1))
@@ -128,11 +128,10 @@ static int split(const char *text, struct bl_image_ref *out, struct bl_err *err)
 			               out->tag);
 		n = (size_t)(colon - name);
 	}
-	if (n + sizeof("library/") > sizeof(out->repository))
+	prefix = !strcmp(out->registry, HUB) && !memchr(name, '/', n) ? "library/" : "";
+	if (n + strlen(prefix) >= sizeof(out->repository))
 		return bl_fail(err, BL_EINPUT, "its name has %zu bytes: 255 are allowed", n);
-	snprintf(out->repository, sizeof(out->repository), "%s%.*s",
-	         !strcmp(out->registry, HUB) && !memchr(name, '/', n) ? "library/" : "", (int)n,
-	         name);
+	snprintf(out->repository, sizeof(out->repository), "%s%.*s", prefix, (int)n, name);
 	return check_registry(out->registry, err) || check_repository(out->repository, err) ? -1
 	                                                                                    : 0;
 }
