@@ -146,6 +146,7 @@ static int open_places(struct pushing *pushing, struct bl_place_options *places,
 	if (bl_place_open(opt->to, places, &pushing->target, &pushing->target_ref, err))
 		return bl_wrap(err, "--to");
 	places->create = false;
+	places->near = pushing->target;
 	if (pushing->target_ref.digest[0])
 		return bl_fail(err, BL_EINPUT, "--to: a digest cannot be chosen");
 	return push_options_tags(opt, pushing->target_ref.tag, &pushing->tags_text, pushing->tags,

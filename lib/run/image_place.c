@@ -83,6 +83,12 @@ static int open_session(const struct bl_place_options *options, struct bl_place 
 		.stop = options->stop,
 	};
 
+	if (options->near && options->near->shared &&
+	    !strcmp(options->near->ref.registry, place->ref.registry)) {
+		place->shared = options->near->shared;
+		atomic_fetch_add(&place->shared->users, 1);
+		return bl_registry_open(place->shared->session, &place->registry, err);
+	}
 	place->shared = calloc(1, sizeof(*place->shared));
 	if (!place->shared)
 		return bl_fail(err, BL_ENOMEM, "registry: out of memory");

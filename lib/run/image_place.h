@@ -19,7 +19,8 @@ struct bl_place_options {
 	bool allow_http;
 	struct bl_registry_counts *counts;
 	atomic_bool *stop;
-	bool create; /* an OCI layout that is not there is made */
+	bool create;           /* an OCI layout that is not there is made */
+	struct bl_place *near; /* of the same registry: one login for both; NULL */
 };
 /* BL_EINPUT: `text` names no place. ref of a layout: repository is DIR, registry "". */
 BL_MUST int bl_place_open(const char *text, const struct bl_place_options *options,

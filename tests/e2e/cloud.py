@@ -189,6 +189,21 @@ class Peer:
         """The registry's tokens handed out so far are over."""
         self.control("POST", "/expire-ecr", {})
 
+    # --- registry ---------------------------------------------------------------------------------
+
+    @property
+    def registry(self):
+        """host:port of the one that is not ECR's."""
+        return urllib.parse.urlsplit(self.told["registry"]).netloc
+
+    def images(self, name, region=None):
+        """{"blobs": {digest: size}, "manifests": {digest: document}, "tags", "uploads"} of a repository;
+        region: of ECR's."""
+        return self.ask("/registry", name=name, **({"region": region} if region else {}))
+
+    def damage(self, name, digest):
+        self.control("POST", "/registry-damage", {"name": name, "digest": digest})
+
     # --- sessions ---------------------------------------------------------------------------------
 
     def session(self, seconds=3600, policy=None):

@@ -10,7 +10,8 @@ import time
 import pytest
 
 # modules whose fixtures are for all
-pytest_plugins = ["cloud", "exec_runs", "fault_runs", "s3_project", "sync_verb", "transfer_drive"]
+pytest_plugins = ["cloud", "exec_runs", "fault_runs", "registries", "push_runs",
+                  "s3_project", "sync_verb", "transfer_drive"]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("BRANCHLINE_TEST_PATIENCE", "30"))

@@ -14,6 +14,7 @@ from core import Server, end_with_parent  # noqa: E402
 from ecr import Ecr  # noqa: E402
 from imds import Container, Imds, Sso  # noqa: E402
 from oidc import BEARER, Oidc  # noqa: E402
+from registry import Registry  # noqa: E402
 from s3 import S3  # noqa: E402
 from sts import ROLE, Sts  # noqa: E402
 from unknown import Unknown  # noqa: E402
@@ -30,12 +31,14 @@ def main():
     world = World()
     world.services.update(s3=S3(world), sts=Sts(world), oidc=Oidc(world), imds=Imds(world),
                           container=Container(world), sso=Sso(world), ecr=Ecr(world),
-                          unknown=Unknown(world))
+                          registry=Registry(world), unknown=Unknown(world))
     for name in options.bucket:
         world.services["s3"].make_bucket(name)
     world.urls["aws"] = Server(world, world.route, options.port).url
     for name in ("oidc", "imds", "container"):
         world.listen(name, world.services[name])
+    for name in ("registry", "cdn"):
+        world.listen(name, world.services["registry"])
     world.listen("control", Control(world), quiet=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not options.stay:

@@ -66,6 +66,17 @@ class Control:
         with self.world.lock:
             return list(self.world.log[int(asked.get("after", 0)):])
 
+    # --- the registry's content -------------------------------------------------------------------
+
+    def get_registry(self, asked):
+        return self.world.services["registry"].told(asked["name"], asked.get("region"))
+
+    def post_registry_damage(self, asked):
+        """The first byte of a blob, or of a manifest, is another."""
+        repository = self.world.services["registry"].at(asked["name"])
+        body = repository.blobs[asked["digest"]]
+        repository.blobs[asked["digest"]] = bytes([body[0] ^ 1]) + body[1:]
+
     # --- S3's content -----------------------------------------------------------------------------
 
     @property

@@ -240,7 +240,9 @@ class Server:
 
     def exchange(self, stream, request, service, fault):
         if fault and fault.read_cut is not None and not request.is_read:
-            stream.exactly(min(fault.read_cut, int(request.header("content-length", "0"))))
+            got = stream.exactly(min(fault.read_cut, int(request.header("content-length", "0"))))
+            if hasattr(service, "partial"):
+                service.partial(request, got)
             stream.reset()
             return False
         if not request.is_read:

@@ -19,6 +19,15 @@ OPTIONS = {
     "session_requests": None,    # their life in requests, once all that were refused came again
     "enforce_policy": True,      # session policies hold for S3 and ECR
     "ecr_token_seconds": None,   # life of ECR's tokens, else 12 h
+    "registry_auth": "none",     # or basic, bearer; ECR's hosts have ECR's own
+    "registry_token_seconds": 300,
+    "registry_digests": True,    # manifests' replies say their digest
+    "registry_redirect": False,  # blobs are elsewhere
+    "registry_mounts": True,
+    "registry_immutable": False, # tags
+    "registry_absolute": False,  # locations with scheme and host
+    "registry_chunked": False,   # no monolithic uploads
+    "registry_keeps": True,      # what came of an upload before a cut
 }
 
 
