@@ -43,6 +43,7 @@ struct peer {
 	struct bl_blob_source source;
 	struct bl_err err;
 	uint64_t told;
+	atomic_bool stop;
 	char name[64];
 };
 
@@ -54,15 +55,19 @@ static void note(void *arg, uint64_t sent)
 /* Puts the blob to a registry that answers so. */
 static int put(struct peer *peer, const struct canned_reply *replies, size_t n)
 {
-	struct bl_registry_options options = { .registry = peer->name, .counts = &peer->counts };
+	struct bl_registry_options options = { .registry = peer->name,
+		                               .counts = &peer->counts,
+		                               .stop = &peer->stop };
 
 	peer->server = canned_start(replies, n);
 	snprintf(peer->name, sizeof(peer->name), "127.0.0.1:%u", canned_port(peer->server));
 	assert_int_equal(bl_registry_session_open(&options, &peer->session, &peer->err), 0);
 	assert_int_equal(bl_registry_open(peer->session, &peer->registry, &peer->err), 0);
 	peer->registry->random = zero;
-	peer->push.progress = note;
-	peer->push.arg = peer;
+	if (!peer->push.progress) {
+		peer->push.progress = note;
+		peer->push.arg = peer;
+	}
 	if (!peer->source.read)
 		peer->source = bl_blob_of_buf(&text);
 	return bl_registry_put_blob(peer->registry, "demo", &blob, &peer->source, &peer->push,
@@ -378,6 +383,28 @@ static void a_file_that_ends_early_is_final(void **state)
 	done(&peer);
 }
 
+/* The progress of the first bytes is where this one is stopped. */
+static void stop(void *arg, uint64_t sent)
+{
+	(void)sent;
+	atomic_store((atomic_bool *)arg, true);
+}
+
+static void a_stop_ends_it(void **state)
+{
+	static const struct canned_reply replies[] = {
+		{ .on = POST, BEGUN },
+		{ .on = PUT, .status = 201, .pause = true, .pause_at = 0 },
+	};
+	struct peer peer = { 0 };
+
+	(void)state;
+	peer.push = (struct bl_push){ .progress = stop, .arg = &peer.stop };
+	FAILS(&peer, replies, BL_ECANCELLED, "stopped");
+	assert_true(canned_requests(peer.server) <= 2);
+	done(&peer);
+}
+
 /* --- Refusals --------------------------------------------------------------------------------- */
 
 static void refusals_are_told(void **state)
@@ -478,6 +505,7 @@ int main(void)
 		cmocka_unit_test(another_digest_is_not_success),
 		cmocka_unit_test(a_source_that_fails_is_final),
 		cmocka_unit_test(a_file_that_ends_early_is_final),
+		cmocka_unit_test(a_stop_ends_it),
 		cmocka_unit_test(refusals_are_told),
 		cmocka_unit_test(memory_runs_out),
 	};
