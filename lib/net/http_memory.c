@@ -2,6 +2,7 @@
 #include "net/http_parts.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 /*
@@ -16,6 +17,36 @@ enum { LARGE_BYTES = 48 << 10, KEPT_BYTES_MAX = 512 << 10, KEPT_MAX = 64, MARKS 
 static _Thread_local void *lent[KEPT_MAX], *spare[KEPT_MAX]; /* one of the two, or neither */
 static _Thread_local size_t bytes[KEPT_MAX];
 static _Thread_local unsigned char n_lent[MARKS]; /* by the page: most blocks are not of them */
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool has_key;
+static _Thread_local bool is_armed;
+
+/* A thread that ends takes what it kept with it. */
+static void drop_spares(void *armed)
+{
+	(void)armed;
+	is_armed = false; /* what others give back after this comes here again */
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		free(spare[i]);
+		spare[i] = NULL;
+	}
+}
+
+static void make_key(void)
+{
+	has_key = !pthread_key_create(&key, drop_spares);
+}
+
+/* False: nothing would free it at this thread's end. */
+static bool may_keep(void)
+{
+	if (!is_armed)
+		is_armed = !pthread_once(&key_once, make_key) && has_key &&
+		           !pthread_setspecific(key, &is_armed);
+	return is_armed;
+}
 
 static unsigned char *mark_of(const void *block)
 {
@@ -77,7 +108,7 @@ void bl_http_free(void *block)
 	size_t place;
 
 	/* what another thread gave back may have come again as a little one */
-	if (take_back(block, &place) && malloc_usable_size(block) >= bytes[place])
+	if (take_back(block, &place) && malloc_usable_size(block) >= bytes[place] && may_keep())
 		spare[place] = block;
 	else
 		free(block);

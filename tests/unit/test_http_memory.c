@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http_parts.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -72,12 +73,36 @@ static void more_than_are_kept_are_given_back(void **state)
 	}
 }
 
+static void *use_one(void *arg)
+{
+	char *block = bl_http_malloc(LARGE);
+
+	if (block)
+		memset(block, 1, LARGE);
+	bl_http_free(block);
+	return block ? arg : NULL;
+}
+
+/* What a thread keeps ends with it: the leak checker of check-asan is the judge. */
+static void a_thread_leaves_nothing(void **state)
+{
+	for (int i = 0; i < 8; i++) {
+		pthread_t thread;
+		void *got;
+
+		assert_int_equal(pthread_create(&thread, NULL, use_one, state), 0);
+		assert_int_equal(pthread_join(thread, &got), 0);
+		assert_ptr_equal(got, state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_large_block_comes_again),
 		cmocka_unit_test(one_that_grew_is_an_ordinary_block),
 		cmocka_unit_test(more_than_are_kept_are_given_back),
+		cmocka_unit_test(a_thread_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
