@@ -205,6 +205,10 @@ int bl_base_get(const struct bl_base_options *options, struct bl_base *out, stru
 		.context = bl_config_text(options->config, "image.context"),
 		.platform = options->platform,
 		.tool_version = options->tool_version,
+		.is_main = options->is_main,
+		.stop = options->stop,
+		.say = options->say,
+		.arg = options->arg,
 	};
 	BL_AUTO(bl_base) base = { .manifest = BL_BUF(BL_OCI_DOC_MAX) };
 	BL_AUTO(bl_base) named = { 0 };

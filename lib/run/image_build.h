@@ -5,6 +5,8 @@
 #include "codec/git_tree.h"
 #include "codec/oci.h"
 
+#include <stdatomic.h>
+
 /*
  * A base that has to be built: from image.dockerfile, or from image.requirements on top of
  * image.base (then the Dockerfile is ours). Everything is read from the commit.
@@ -17,6 +19,11 @@ struct bl_build {
 	const char *base;         /* for requirements: "registry/name@sha256:..." */
 	const char *platform;     /* "linux/amd64" */
 	const char *tool_version; /* joins the hash */
+	/* Of bl_build_run() alone. */
+	bool is_main;      /* the layers' cache that it writes is the one that main reads */
+	atomic_bool *stop; /* NULL: none */
+	void (*say)(void *arg, const char *text); /* what the reader should know; NULL */
+	void *arg;
 };
 
 /*
@@ -48,15 +55,23 @@ BL_MUST int bl_build_find(enum bl_builder *out, char path[4096], struct bl_err *
 struct bl_build_plan {
 	enum bl_builder builder;
 	const char *program, *context_dir, *dockerfile_path, *platform;
-	const char *layout_dir; /* where the image goes, as an OCI layout, tag "base" */
-	const char *cache_ref;  /* "registry/repository" for layers' cache; NULL: none */
-	const char *epoch;      /* SOURCE_DATE_EPOCH */
+	const char *ignore_path;  /* of a file that leaves nothing out: the context is what it is */
+	const char *name;         /* of the image in the builder's storage, its own for each hash */
+	const char *layout_dir;   /* where the image goes, as an OCI layout, tag "base" */
+	const char *cache_ref;    /* "registry/repository" for layers' cache; NULL: none */
+	bool is_main;             /* writes main's cache; all others read it, and write their own */
+	const char *epoch;        /* SOURCE_DATE_EPOCH; NULL: times as they come */
+	const char *auth_file;    /* for buildah; NULL: the user's own */
+	const char *instance;     /* of buildx, that can write an OCI layout; NULL: one is made */
+	const char *new_instance; /* and called so */
+	bool plain_http;          /* every base is in a registry on loopback */
 };
 #define BL_BUILD_ARGS 48
 BL_MUST int bl_build_args(const struct bl_build_plan *plan, unsigned step, struct bl_buf *text,
                           const char *args[BL_BUILD_ARGS], size_t *n, struct bl_err *err);
-/* How many commands there are to run for this builder. */
-unsigned bl_build_steps(enum bl_builder builder);
+/* How many commands there are to run; the last is for cleaning up where is_cleanup says so. */
+unsigned bl_build_steps(const struct bl_build_plan *plan);
+bool bl_build_is_cleanup(const struct bl_build_plan *plan, unsigned step);
 
 /*
  * Builds into an OCI layout, tag "base", in a folder below `work` (which is the caller's and empty):
