@@ -107,7 +107,7 @@ static bool is_redirect(int status)
 
 static int move_to(struct trip *trip, const struct bl_http_reply *reply, struct bl_err *err)
 {
-	BL_AUTO(bl_buf) url = BL_BUF(URL_MAX), from;
+	BL_AUTO(bl_buf) url = BL_BUF(URL_MAX);
 	char location[8192];
 
 	if (!bl_http_header(reply, "location", location, sizeof(location)))
@@ -115,7 +115,7 @@ static int move_to(struct trip *trip, const struct bl_http_reply *reply, struct 
 	if (bl_registry_resolve(bl_buf_text(&trip->url), location, &url, err) ||
 	    bl_registry_may_go(trip->registry, bl_buf_text(&url), err))
 		return -1;
-	from = trip->url;
+	bl_buf_done(&trip->url);
 	trip->url = url;
 	url = (struct bl_buf){ 0 };
 	trip->is_own = bl_registry_owns(trip->registry, bl_buf_text(&trip->url));
