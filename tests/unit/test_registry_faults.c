@@ -3,7 +3,6 @@
 #include "tests/unit/registry_open.h"
 
 #include "base/clock.h"
-#include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 
 #include <setjmp.h>
@@ -279,92 +278,6 @@ static void what_is_too_long_is_not_read(void **state)
 	registry_close(&at);
 }
 
-/* --- Memory ----------------------------------------------------------------------------------- */
-
-static char server_name[64], challenge[256];
-
-static int login(void *arg, const char *registry, bool again, struct bl_login *out,
-                 struct bl_err *err)
-{
-	(void)arg;
-	(void)registry;
-	(void)again;
-	snprintf(out->user, sizeof(out->user), "u");
-	return bl_secret_set(&out->password, "p", 1, err);
-}
-
-static int be_asked(struct bl_registry *registry, struct bl_err *err)
-{
-	BL_AUTO(bl_http_reply) reply = { .status = 401, .head = BL_BUF(1024) };
-
-	bl_buf_adds(&reply.head, challenge);
-	return bl_buf_check(&reply.head, "head", err) ||
-	                       bl_registry_challenged(registry, &reply, err)
-	               ? -1
-	               : 0;
-}
-
-static int use(struct bl_registry *registry, struct bl_err *err)
-{
-	const struct bl_oci_desc manifest = { BL_OCI_MANIFEST, DOC_DIGEST, sizeof(DOC) - 1 };
-	BL_AUTO(bl_buf) body = BL_BUF(4096);
-	struct bl_oci_desc got;
-	bool has;
-
-	if (bl_registry_put_manifest(registry, "demo", "t", DOC, &manifest, err))
-		return -1;
-	if (registry->session->challenge.kind == BL_CHALLENGE_BASIC)
-		return 0; /* the rest is the same for both, and takes its time */
-	return bl_registry_get_manifest(registry, "demo", "t", &body, &got, err) ||
-	                       bl_registry_head_manifest(registry, "demo", "t", &got, err) ||
-	                       bl_registry_has_blob(registry, "demo", &manifest, &has, err) ||
-	                       bl_registry_get_blob(registry, "demo", &manifest, &body, err)
-	               ? -1
-	               : 0;
-}
-
-static int story(struct bl_err *err)
-{
-	const struct bl_registry_options options = { .registry = server_name, .login = login };
-	struct bl_registry_session *session = NULL;
-	struct bl_registry *registry = NULL;
-	int rc;
-
-	if (bl_registry_session_open(&options, &session, err))
-		return -1;
-	rc = bl_registry_open(session, &registry, err) || be_asked(registry, err) ||
-	                     use(registry, err)
-	             ? -1
-	             : 0;
-	bl_registry_close(registry);
-	bl_registry_session_close(session);
-	return rc;
-}
-
-static void no_allocation_is_taken_for_granted(void **state)
-{
-	const struct canned_reply replies[] = {
-		{ .on = "GET /token", .body = "{\"token\":\"t\"}" },
-		{ .on = "GET /v2/demo/blobs/",
-		  .status = 307,
-		  .headers = "Location: /elsewhere\r\n" },
-		{ .on = "PUT ", .status = 201 },
-		{ .body = DOC },
-	};
-	struct canned *server = canned_start(replies, BL_COUNT(replies));
-	struct bl_err err = { 0 };
-
-	(void)state;
-	snprintf(server_name, sizeof(server_name), "127.0.0.1:%u", canned_port(server));
-	snprintf(challenge, sizeof(challenge), "www-authenticate: Basic realm=r\n");
-	must(story(&err), &err); /* what is set up once has thousands */
-	each_allocation_fails(story, 4000);
-	snprintf(challenge, sizeof(challenge), "www-authenticate: Bearer realm=\"%s\"\n",
-	         canned_url(server, "/token"));
-	each_allocation_fails(story, 4000);
-	canned_stop(server);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,7 +290,6 @@ int main(void)
 		cmocka_unit_test(a_401_from_elsewhere_is_no_question_to_us),
 		cmocka_unit_test(a_body_is_sent_again_and_counted),
 		cmocka_unit_test(what_is_too_long_is_not_read),
-		cmocka_unit_test(no_allocation_is_taken_for_granted),
 	};
 
 	return cmocka_run_group_tests_name("registry faults", tests, NULL, NULL);
