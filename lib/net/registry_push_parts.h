@@ -60,7 +60,8 @@ enum bl_upload_event bl_upload_event(enum bl_upload_step step, int status, const
 bool bl_upload_kept(const char *range, uint64_t size, uint64_t *kept);
 
 /*
- * A Location, relative to `asked` (a URL, or the path of one), as a URL of the registry at `base` ("https://host").
+ * A Location, relative to `asked` (a URL, or the path of one), as a URL of the registry at `base`
+ * ("https://host").
  * BL_EDENIED: it is of another host; BL_ECORRUPT: it is no URL.
  */
 BL_MUST int bl_upload_location(const char *base, const char *asked, const char *location,
