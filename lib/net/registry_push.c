@@ -119,6 +119,20 @@ static int patience_ms(uint64_t size)
 	return ms < PATIENCE_MAX_MS ? (int)ms : PATIENCE_MAX_MS;
 }
 
+/* Bytes that would go to whoever a redirect names are not sent at all. */
+static int refuse_redirect(const struct upload *up, const struct bl_http_reply *reply,
+                           struct bl_err *err)
+{
+	char location[256] = "";
+
+	bl_http_header(reply, "location", location, sizeof(location));
+	location[strcspn(location, "?")] = '\0';
+	bl_fail(err, BL_EDENIED, "registry %s: %s: HTTP %d: it sends uploads elsewhere%s%.128s",
+	        up->registry->session->registry, up->what, reply->status, *location ? ", to " : "",
+	        location);
+	return bl_next(err, "name the image by the registry that takes the upload");
+}
+
 /* Asks, and says in `event` what came of it; -1: nothing that could be done about it. */
 static int ask(struct upload *up, enum bl_upload_step step, struct bl_registry_ask *ask,
                struct bl_http_reply *reply, enum bl_upload_event *event, struct bl_err *err)
@@ -140,6 +154,8 @@ static int ask(struct upload *up, enum bl_upload_step step, struct bl_registry_a
 	*event = bl_upload_event(step, reply->status, said.code);
 	if (*event == BL_UPLOAD_OK)
 		return 0;
+	if (reply->status / 100 == 3)
+		return refuse_redirect(up, reply, err);
 	bl_err_clear(&up->last);
 	bl_registry_refused(up->registry, ask, reply, &up->last);
 	if (*event == BL_UPLOAD_GONE)
@@ -197,6 +213,7 @@ static int send_part(struct upload *up, enum bl_upload_event *event, struct bl_e
 		.headers = headers,
 		.read = read_body,
 		.arg = up,
+		.stall_ms = patience_ms(up->blob->size),
 		.once = true,
 	};
 

@@ -195,7 +195,8 @@ static void refusals_are_told(void **state)
 	FAILS(&a, missing, BL_ENOENT, "NAME_UNKNOWN");
 	FAILS(&b, nowhere, BL_ECORRUPT, "no Location");
 	FAILS(&c, elsewhere, BL_EDENIED, "evil.example");
-	FAILS(&d, moved, BL_EINPUT, "307");
+	FAILS(&d, moved, BL_EDENIED,
+	      "HTTP 307: it sends uploads elsewhere, to https://evil.example");
 	FAILS(&e, denied, BL_EDENIED, "DENIED");
 	assert_int_equal(canned_requests(c.server), 1);
 	ASKED(&e, POST, PUT);
