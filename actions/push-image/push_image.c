@@ -19,11 +19,21 @@
 #include <unistd.h>
 
 static atomic_bool stop;
+static volatile sig_atomic_t interrupted;
 
 static void on_signal(int number)
 {
 	(void)number;
+	interrupted = 1;
 	atomic_store(&stop, true);
+}
+
+/* After a failure, which ends what else is under way by the same flag. */
+static void go_on(void)
+{
+	atomic_store(&stop, false);
+	if (interrupted)
+		atomic_store(&stop, true);
 }
 
 /* The first ends what is under way, tags stay as they are; the second ends at once. */
@@ -239,6 +249,7 @@ static int create_repository(struct pushing *pushing, struct bl_err *err)
 	    !bl_image_ref_ecr(pushing->target_ref.registry, &name))
 		return -1;
 	bl_err_clear(err);
+	go_on();
 	push_show_say(&pushing->show, "the repository is missing: creating it");
 	if (bl_logins_aws(pushing->logins, &aws, err))
 		return -1;

@@ -264,8 +264,7 @@ static int put_blobs(struct making *making, struct bl_image *image, struct bl_er
 	jobs[n++] = (struct bl_image_job){ .piece = &own[0],
 		                           .source = bl_blob_of_fd(&making->runner.fd) };
 	jobs[n++] = (struct bl_image_job){ .piece = &own[2],
-		                           .source = bl_blob_of_buf(&making->config),
-		                           .is_new = true };
+		                           .source = bl_blob_of_buf(&making->config) };
 	rc = bl_image_put_blobs(
 		&(struct bl_image_jobs){
 			.jobs = jobs,

@@ -90,7 +90,7 @@ static int put_one(struct hand *hand, const struct bl_image_job *job, struct bl_
 	struct bl_push push = { .progress = moved, .arg = hand };
 	bool has = false;
 
-	if (!job->is_new && bl_place_has_blob(hand->target, &job->piece->blob, &has, err))
+	if (bl_place_has_blob(hand->target, &job->piece->blob, &has, err))
 		return -1;
 	if (has) {
 		job->piece->how = BL_IMAGE_THERE;

@@ -10,7 +10,6 @@ struct bl_image_job {
 	struct bl_image_piece *piece; /* blob in, how out */
 	struct bl_place *from;        /* where it is; NULL: `source` has its bytes */
 	struct bl_blob_source source;
-	bool is_new; /* not asked for: the target cannot have it yet */
 };
 
 struct bl_image_jobs {

@@ -109,6 +109,10 @@ class Peer:
         """Each line a dict, or one line by its fields: tests/fakes/aws/README.md."""
         self.control("POST", "/script", [*lines, line] if line else list(lines))
 
+    def heal(self):
+        """No line of the script happens any more."""
+        self.control("POST", "/heal", {})
+
     def pending(self):
         """Lines of the script that have not happened as often as asked."""
         return self.ask("/script")

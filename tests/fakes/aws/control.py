@@ -44,6 +44,10 @@ class Control:
     def post_script(self, lines):
         self.world.script.add(lines)
 
+    def post_heal(self, _):
+        """No line of the script happens any more."""
+        self.world.script.clear()
+
     def get_script(self, _):
         return self.world.script.pending()
 

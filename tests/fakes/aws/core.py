@@ -149,6 +149,10 @@ class Stream:
             raise Gone from None
 
     def request(self):
+        if not self.kept:
+            self.more()
+        if self.kept[0] == 0x16:  # TLS where none is spoken: told at once, as others do
+            raise Gone
         head = self.until(b"\r\n\r\n", HEAD_MAX).decode("utf-8", "surrogateescape")
         first, *lines = head.lstrip("\r\n").split("\r\n")
         try:
