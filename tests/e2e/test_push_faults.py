@@ -76,8 +76,8 @@ def test_cut_for_good_then_pushed_again(peer, place, push, repo, tmp_path, nth):
 
 
 def test_the_rest_alone_is_sent_after_a_cut(peer, place, push, repo, tmp_path):  # noqa: F811
-    peer.script(service="registry", operation="PutUpload", read_cut=1 << 20)
-    pushed = push(repo, place, base=f"{place}:base")
+    peer.script(service="registry", operation="PutUpload", nth=2, read_cut=1 << 20)  # the code comes first
+    pushed = push(repo, place, "--at-once", "1", base=f"{place}:base")
     assert "UploadStatus" in [entry["operation"] for entry in since(peer, place)]
     runner, = [layer["size"] for layer in pushed["layers"] if layer["part"] == "runner"]
     assert [entry["bytes"] for entry in since(peer, place) if entry["operation"] == "PatchUpload"] == [
@@ -87,8 +87,8 @@ def test_the_rest_alone_is_sent_after_a_cut(peer, place, push, repo, tmp_path): 
 
 def test_a_registry_that_keeps_nothing_of_a_cut(peer, place, push, repo, tmp_path):  # noqa: F811
     peer.options(registry_keeps=False)
-    peer.script(service="registry", operation="PutUpload", read_cut=1 << 20)
-    push(repo, place, base=f"{place}:base")
+    peer.script(service="registry", operation="PutUpload", nth=2, read_cut=1 << 20)
+    push(repo, place, "--at-once", "1", base=f"{place}:base")
     assert_whole(peer, repo, tmp_path)
 
 
