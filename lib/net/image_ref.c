@@ -79,8 +79,8 @@ static int check_registry(const char *host, struct bl_err *err)
 	               bad.code ? ": " : "", bad.text);
 }
 
-/* What comes before the first '/' is a registry where it could be no part of a name. NULL: too long.
- */
+/* What comes before the first '/' is a registry where it could be no part of a name. NULL: too
+ * long. */
 static const char *split_registry(const char *text, size_t len, struct bl_image_ref *out)
 {
 	const char *slash = memchr(text, '/', len);

@@ -69,7 +69,7 @@ int bl_registry_get_manifest(struct bl_registry *registry, const char *repositor
 {
 	BL_AUTO(bl_http_reply) reply = { 0 };
 	struct bl_oci_desc found = { 0 };
-	struct texts texts;
+	struct texts texts = { 0 };
 
 	describe(&texts, "get", repository, reference, "pull");
 	const struct bl_registry_ask ask = {
@@ -113,7 +113,7 @@ int bl_registry_head_manifest(struct bl_registry *registry, const char *reposito
 	BL_AUTO(bl_http_reply) reply = { 0 };
 	struct bl_oci_desc found = { 0 };
 	char digest[256], length[32];
-	struct texts texts;
+	struct texts texts = { 0 };
 
 	describe(&texts, "look for", repository, reference, "pull");
 	const struct bl_registry_ask ask = {
@@ -168,7 +168,7 @@ int bl_registry_put_manifest(struct bl_registry *registry, const char *repositor
 {
 	BL_AUTO(bl_http_reply) reply = { 0 };
 	char headers[BL_MEDIA_SIZE + 32], said[256];
-	struct texts texts;
+	struct texts texts = { 0 };
 
 	describe(&texts, "put", repository, reference, "pull,push");
 	snprintf(headers, sizeof(headers), "content-type: %s\n", desc->media_type);

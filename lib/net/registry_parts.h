@@ -8,8 +8,8 @@
 
 /*
  * What the parts of the registry share: registry.c opens, registry_request.c asks (authentication,
- * redirects, retries) by registry_exchange.c (one exchange, waits) and registry_where.c (what may be
- * gone to), registry_error.c says what a refusal means, registry_challenge.c reads challenges,
+ * redirects, retries) by registry_exchange.c (one exchange, waits) and registry_where.c (where it
+ * may send us), registry_error.c says what a refusal means, registry_challenge.c reads challenges,
  * registry_auth.c keeps logins, registry_token.c fetches tokens; registry_manifest.c and
  * registry_blob.c, registry_push.c uploads, registry_stream.c fetches ahead.
  */
@@ -41,19 +41,19 @@ struct bl_registry_ask {
 BL_MUST int bl_registry_request(struct bl_registry *registry, const struct bl_registry_ask *ask,
                                 struct bl_http_reply *reply, struct bl_err *err);
 
-/* --- registry_where.c: pure --------------------------------------------------------------------- */
+/* --- registry_where.c: pure ------------------------------------------------------------------- */
 
 /* Whether a URL, or a path, is this registry's own, where its authorization may go. */
 bool bl_registry_owns(const struct bl_registry *registry, const char *url);
-/* Whether it may send us there, with a login or without. BL_ECORRUPT: no URL; BL_EDENIED: plain http
- * over a network, or the metadata addresses. */
+/* Whether it may send us there, with a login or without. BL_ECORRUPT: no URL; BL_EDENIED: plain
+ * http over a network, or the metadata addresses. */
 BL_MUST int bl_registry_may_go(const struct bl_registry *registry, const char *url,
                                struct bl_err *err);
 /* A Location as a whole URL, appended to out; from: the URL that it was the answer to. */
 BL_MUST int bl_registry_resolve(const char *from, const char *location, struct bl_buf *out,
                                 struct bl_err *err);
 
-/* --- registry_exchange.c ------------------------------------------------------------------------ */
+/* --- registry_exchange.c ---------------------------------------------------------------------- */
 
 /* One exchange, ended early by a stop flag (BL_ECANCELLED). */
 BL_MUST int bl_registry_exchange(struct bl_registry *registry,
@@ -62,29 +62,29 @@ BL_MUST int bl_registry_exchange(struct bl_registry *registry,
 /* Waits so long, or until a stop flag ends it (BL_ECANCELLED). */
 BL_MUST int bl_registry_sleep(const struct bl_registry *registry, int64_t ms, struct bl_err *err);
 /*
- * Pure: milliseconds that a Retry-After (seconds or a date) asks for, 30,000 at most; 0: none. date:
- * the reply's own Date, or ""; now_wall_ms: our clock at that time.
+ * Pure: milliseconds that a Retry-After (seconds or a date) asks for, 30,000 at most; 0: none.
+ * date: the reply's own Date, or ""; now_wall_ms: our clock at that time.
  */
 int64_t bl_registry_asked_wait(const char *retry_after, const char *date, int64_t now_wall_ms);
 /* Pure: how long to wait after the failed-th failure, but not less than was asked for. */
 int64_t bl_registry_wait(unsigned failed, int64_t asked_ms, double chance);
 
-/* --- registry_error.c --------------------------------------------------------------------------- */
+/* --- registry_error.c ------------------------------------------------------------------------- */
 
 /* The registry's own words for a refusal: {"errors":[{"code":"NAME_UNKNOWN","message":"..."}]}. */
 struct bl_registry_error {
 	char code[64], message[256];
 };
 void bl_registry_error_read(const struct bl_http_reply *reply, struct bl_registry_error *out);
-/* err from a reply that is one: status, code, message, next step; code BL_ENOENT for 404, BL_EDENIED
- * 401 403, BL_EEXIST for an immutable tag, BL_EINPUT other 4xx. Returns -1. */
+/* err from a reply that is one: status, code, message, next step; code BL_ENOENT for 404,
+ * BL_EDENIED 401 403, BL_EEXIST for an immutable tag, BL_EINPUT other 4xx. Returns -1. */
 int bl_registry_refused(const struct bl_registry *registry, const struct bl_registry_ask *ask,
                         const struct bl_http_reply *reply, struct bl_err *err);
 /* The next step for one of its codes, "" none; ask may be NULL. */
 void bl_registry_advise(const struct bl_registry *registry, const char *code,
                         const struct bl_registry_ask *ask, struct bl_err *err);
 
-/* --- registry_challenge.c: pure ----------------------------------------------------------------- */
+/* --- registry_challenge.c: pure --------------------------------------------------------------- */
 
 enum bl_challenge_kind { BL_CHALLENGE_NONE, BL_CHALLENGE_BASIC, BL_CHALLENGE_BEARER };
 struct bl_challenge {
@@ -95,7 +95,7 @@ struct bl_challenge {
  * headers of that name: joined by commas. */
 void bl_challenge_parse(const char *header, struct bl_challenge *out);
 
-/* --- registry_auth.c: the session's ------------------------------------------------------------- */
+/* --- registry_auth.c: the session's ----------------------------------------------------------- */
 
 /* All that one request has in its headers: 64 KiB, as http allows. */
 #define BL_AUTHORIZATION_MAX BL_HTTP_HEAD_MAX
@@ -121,7 +121,7 @@ struct bl_registry_token {
 	unsigned long serial;
 };
 
-/* --- Below: the session's lock is held ---------------------------------------------------------- */
+/* --- Below: the session's lock is held -------------------------------------------------------- */
 
 /* As bl_registry_deny(). */
 int bl_session_deny(const struct bl_registry_session *session, const char *said,
@@ -136,7 +136,7 @@ BL_MUST int bl_session_token(struct bl_registry *registry, const char *scope,
                              unsigned long refused_serial, const struct bl_registry_token **out,
                              struct bl_err *err);
 
-/* --- Shared state ------------------------------------------------------------------------------- */
+/* --- Shared state ----------------------------------------------------------------------------- */
 
 struct bl_registry_session {
 	struct bl_registry_options options;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define ATTEMPTS 5
-#define ROUNDS_OF_401 2
 #define REDIRECTS 5
 #define URL_MAX ((size_t)16 << 10)
 #define REPLY_MAX ((size_t)1 << 20)
@@ -45,7 +44,7 @@ static void count(const struct counted *counted, const struct bl_http_reply *rep
 	counted->counts->received_bytes += reply->received;
 }
 
-/* --- One attempt, redirects followed ------------------------------------------------------------ */
+/* --- One attempt, redirects followed ---------------------------------------------------------- */
 
 struct trip {
 	struct bl_registry *registry;
@@ -54,8 +53,8 @@ struct trip {
 	bool is_own;           /* url is the registry's */
 	unsigned long serial;  /* of the authorization that it went with; 0: none */
 	unsigned long refused; /* of one that is not to be used again */
-	unsigned rounds;       /* of 401 */
-	bool was_expired;
+	bool was_asked;        /* who we are */
+	bool was_refused;      /* an authorization, and a new one was got for it */
 };
 
 static void restart(struct bl_http_reply *reply)
@@ -155,7 +154,7 @@ static bool may_be_expired(const struct trip *trip, const struct bl_http_reply *
 	struct bl_registry_error error;
 	struct bl_ecr_name ecr;
 
-	if (reply->status != 403 || !trip->serial || !trip->is_own || trip->was_expired ||
+	if (reply->status != 403 || !trip->serial || !trip->is_own || trip->was_refused ||
 	    !bl_image_ref_ecr(trip->registry->session->registry, &ecr))
 		return false;
 	bl_registry_error_read(reply, &error);
@@ -167,8 +166,10 @@ static int challenged(struct trip *trip, const struct bl_http_reply *reply, stru
 {
 	if (!trip->is_own)
 		return bl_fail(err, BL_EDENIED, "HTTP 401 from where it sends us");
-	if (trip->rounds++ >= ROUNDS_OF_401)
+	if (trip->serial ? trip->was_refused : trip->was_asked)
 		return bl_registry_deny(trip->registry, "", err);
+	trip->was_asked = true;
+	trip->was_refused = trip->was_refused || trip->serial;
 	trip->refused = trip->serial;
 	return bl_registry_challenged(trip->registry, reply, err);
 }
@@ -213,7 +214,7 @@ static int request_all(struct trip *trip, struct bl_http_reply *reply, struct bl
 			continue;
 		}
 		if (!rc && may_be_expired(trip, reply)) {
-			trip->was_expired = true;
+			trip->was_refused = true;
 			trip->refused = trip->serial;
 			continue;
 		}

@@ -162,6 +162,10 @@ static void a_storm_of_401_ends(void **state)
 		    !bl_str_starts(err.text, "registry 127.0.0.1:"))
 			fail_msg("%zu: %d %s / %s", i, err.code, err.text, err.next);
 		assert_int_equal(canned_requests(at.server), table[i].requests);
+		/* from then on: once as it is known, once anew */
+		bl_err_clear(&err);
+		assert_int_equal(get(&at, &err), -1);
+		assert_true(canned_requests(at.server) <= table[i].requests + 2);
 		registry_close(&at);
 	}
 }
