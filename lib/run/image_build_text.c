@@ -77,7 +77,6 @@ int bl_build_dockerfile(const char *requirements, const char *base, struct bl_bu
 {
 	const char *slash = strrchr(requirements, '/');
 	enum build_format format;
-	size_t was = out->len;
 
 	if (build_format_of(requirements, &format, err))
 		return -1;
@@ -90,11 +89,11 @@ int bl_build_dockerfile(const char *requirements, const char *base, struct bl_bu
 	}
 	if (!is_plain(base, "._/:@+-"))
 		return bl_fail(err, BL_EINPUT, "'%.200s' is no name of a base image", base);
-	bl_buf_addf(out, "FROM %s\nUSER 0\nCOPY . " WHERE "\nWORKDIR " WHERE "%s%.*s\n", base,
-	            slash ? "/" : "", slash ? (int)(slash - requirements) : 0, requirements);
+	/* user and working directory stay the base's own */
+	bl_buf_addf(out, "FROM %s\nCOPY . " WHERE "\n", base);
 	add_environment(out);
+	bl_buf_addf(out, "    cd " WHERE "%s%.*s && \\\n", slash ? "/" : "",
+	            slash ? (int)(slash - requirements) : 0, requirements);
 	add_install(format, slash ? slash + 1 : requirements, out);
-	if (out->failed && was < out->len)
-		out->len = was;
 	return bl_buf_check(out, "Dockerfile", err);
 }
