@@ -50,7 +50,7 @@ static void add_environment(struct bl_buf *out)
 
 static void add_install(enum build_format format, const char *name, struct bl_buf *out)
 {
-	bl_buf_adds(out, "    python3 -m pip --version >/dev/null || { echo 'the base image has no "
+	bl_buf_adds(out, "    python3 -c 'import pip' || { echo 'the base image has no "
 	                 "pip for python3: take one that has, or image.dockerfile' >&2; exit 1; }"
 	                 " && \\\n");
 	if (format == BUILD_PIP) {

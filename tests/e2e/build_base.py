@@ -18,11 +18,11 @@ import pytest
 from registries import Layout, OCI_LAYER, OCI_MANIFEST, OCI_CONFIG, digest_of, find_tool, skopeo
 
 ASK = """\
-import sysconfig, pip, pathlib
-print(sysconfig.get_path("stdlib"), pathlib.Path(pip.__file__).parent)
+import pathlib, pip, sys, sysconfig
+print(sysconfig.get_path("stdlib"), next(path for path in sys.path if path.endswith(".zip")), pathlib.Path(pip.__file__).parent)
 """
 LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo", "pydoc_data",
-            "__pycache__", "dist-packages", "site-packages"}
+            "__pycache__", "dist-packages", "site-packages", "lib-dynload"}
 
 
 def libraries_of(programs):
@@ -38,16 +38,22 @@ def python_files():
     told = subprocess.run([python, "-I", "-c", ASK], capture_output=True, text=True)
     if told.returncode:
         pytest.skip("/usr/bin/python3 has no pip to put into a base")
-    stdlib, pip = told.stdout.split()
+    stdlib, zipped, pip = map(pathlib.Path, told.stdout.split())
     shell = pathlib.Path("/bin/sh").resolve()
     tools = ["/bin/sh", "/bin/rm", "/bin/cat"]
     files = {str(python): python.read_bytes(), "/usr/bin/python3": python.read_bytes()}
     files |= {tool: (shell if tool == "/bin/sh" else pathlib.Path(tool)).read_bytes() for tool in tools}
-    for root in (stdlib, pip):
-        for path in pathlib.Path(root).rglob("*"):
-            parts = path.relative_to(root).parts
-            if path.is_file() and not LEFT_OUT & set(parts) and not parts[0].startswith("config-"):
-                files[str(path)] = path.read_bytes()
+    # few files: a builder without an overlay copies them for each layer
+    files |= {str(path): path.read_bytes() for path in [stdlib / "os.py", *(stdlib / "lib-dynload").glob("*.so")]}
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as archive:
+        for root, above in ((stdlib, stdlib), (pip, pip.parent)):
+            for path in sorted(root.rglob("*")):
+                parts = path.relative_to(root).parts
+                if path.is_file() and not LEFT_OUT & set(parts) and not parts[0].startswith("config-"):
+                    archive.writestr(zipfile.ZipInfo(str(path.relative_to(above)), (2020, 1, 1, 0, 0, 0)),
+                                     path.read_bytes())
+    files[str(zipped)] = raw.getvalue()
     extensions = [path for path in files if path.endswith(".so")]
     return files | libraries_of([python, *tools, *extensions])
 
