@@ -81,6 +81,15 @@ class Control:
         body = repository.blobs[asked["digest"]]
         repository.blobs[asked["digest"]] = bytes([body[0] ^ 1]) + body[1:]
 
+    def post_registry_forget(self, _):
+        """Every upload under way is lost."""
+        with self.world.lock:
+            self.world.services["registry"].uploads.clear()
+
+    def post_registry_expire(self, _):
+        """Every bearer token that was handed out is over; later ones are not."""
+        self.world.services["registry"].auth.expire()
+
     # --- S3's content -----------------------------------------------------------------------------
 
     @property

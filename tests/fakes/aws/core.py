@@ -13,10 +13,11 @@ from urllib.parse import unquote_to_bytes
 HEAD_MAX = 64 << 10
 BODY_MAX = 4 << 30
 REASONS = {
-    100: "Continue", 200: "OK", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently",
+    100: "Continue", 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently",
     304: "Not Modified", 307: "Temporary Redirect", 400: "Bad Request", 401: "Unauthorized",
     403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
-    411: "Length Required", 412: "Precondition Failed", 416: "Requested Range Not Satisfiable",
+    411: "Length Required", 412: "Precondition Failed", 413: "Content Too Large",
+    415: "Unsupported Media Type", 416: "Requested Range Not Satisfiable",
     429: "Too Many Requests", 500: "Internal Server Error", 501: "Not Implemented",
     502: "Bad Gateway", 503: "Slow Down", 504: "Gateway Timeout",
 }

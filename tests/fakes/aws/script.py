@@ -18,7 +18,9 @@ STATUS_OF = {
     "PreconditionFailed": 412, "NoSuchUpload": 404, "NoSuchKey": 404, "IDPCommunicationError": 400,
     "InvalidIdentityToken": 400, "ExpiredTokenException": 400, "IDPRejectedClaim": 403,
     "RegionDisabledException": 403, "PackedPolicyTooLarge": 400, "RequestTimeTooSkewed": 403,
-    "SignatureDoesNotMatch": 403, "TooManyRequestsException": 429,
+    "SignatureDoesNotMatch": 403, "TooManyRequestsException": 429, "TOOMANYREQUESTS": 429,
+    "UNAUTHORIZED": 401, "DENIED": 403, "NAME_UNKNOWN": 404, "MANIFEST_UNKNOWN": 404,
+    "BLOB_UNKNOWN": 404, "BLOB_UPLOAD_UNKNOWN": 404, "UNSUPPORTED": 405, "RANGE_INVALID": 416,
 }
 
 

@@ -24,7 +24,9 @@ OPTIONS = {
     "registry_digests": True,    # manifests' replies say their digest
     "registry_redirect": False,  # blobs are elsewhere
     "registry_mounts": True,
-    "registry_immutable": False, # tags
+    "registry_create": True,     # a push makes the repository; never on ECR's hosts
+    "registry_patch": True,      # uploads in pieces
+    "registry_immutable": False,  # tags
     "registry_absolute": False,  # locations with scheme and host
     "registry_chunked": False,   # no monolithic uploads
     "registry_keeps": True,      # what came of an upload before a cut
