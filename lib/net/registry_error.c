@@ -18,7 +18,7 @@
 static const struct {
 	const char *code, *next;
 } advice[] = {
-	{ "NAME_UNKNOWN", "create the repository first, or correct its name" },
+	{ "NAME_UNKNOWN", "correct the repository's name, or create it first" },
 	{ "NAME_INVALID", "correct the repository's name: this registry allows fewer characters" },
 	{ "UNAUTHORIZED", "log in to that registry with the right to do this" },
 	{ "DENIED", "the login may not do this: ask for the right to use this repository" },
@@ -91,10 +91,11 @@ static enum bl_code code_of(int status, const struct bl_registry_error *error)
 	}
 }
 
-/* "repository:NAME:pull,push" */
-static const char *repository_of(const struct bl_registry_ask *ask, int *len)
+/* "repository:NAME:pull,push": what is pushed to. */
+static const char *target_of(const struct bl_registry_ask *ask, int *len)
 {
-	const char *name = ask && ask->scope ? strchr(ask->scope, ':') : NULL;
+	bool pushes = ask && ask->scope && strstr(ask->scope, "push");
+	const char *name = pushes ? strchr(ask->scope, ':') : NULL;
 
 	*len = name ? (int)strcspn(name + 1, ":") : 0;
 	return name ? name + 1 : "";
@@ -107,7 +108,7 @@ void bl_registry_advise(const struct bl_registry *registry, const char *code,
 	const char *name;
 	int len;
 
-	name = repository_of(ask, &len);
+	name = target_of(ask, &len);
 	if (bl_image_ref_ecr(registry->session->registry, &ecr)) {
 		if (!strcmp(code, "NAME_UNKNOWN") && len)
 			bl_next(err, CREATE, ecr.region, ecr.account, len, name);

@@ -219,6 +219,23 @@ static void plain_http_where_it_is_allowed(void **state)
 	assert_int_equal(bl_registry_may_go(&registry, "http://169.254.169.254/", &err), -1);
 }
 
+static void who_pulls_creates_nothing(void **state)
+{
+	const struct bl_registry_ask ask = { .what = "get manifest team/x:t",
+		                             .scope = "repository:team/x:pull" };
+	struct bl_registry_session session;
+	struct bl_registry registry =
+		of(&session, "111122223333.dkr.ecr.eu-west-1.amazonaws.com", false);
+	struct bl_err err = { .code = BL_ENOENT };
+
+	(void)state;
+	bl_registry_advise(&registry, "NAME_UNKNOWN", &ask, &err);
+	assert_non_null(strstr(err.next, "correct the repository's name"));
+	bl_err_clear(&err);
+	bl_registry_advise(&registry, "", NULL, &err);
+	assert_string_equal(err.next, "");
+}
+
 static void refusals_say_what_to_do(void **state)
 {
 	static const struct {
@@ -231,7 +248,8 @@ static void refusals_say_what_to_do(void **state)
 #define SAYS(name, said) "{\"errors\":[{\"code\":\"" name "\",\"message\":\"" said "\"}]}"
 #define ECR "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 		{ "r.io", 404, SAYS("NAME_UNKNOWN", "no"), BL_ENOENT,
-		  "registry r.io: put manifest team/x:t: HTTP 404 NAME_UNKNOWN: no", "create" },
+		  "registry r.io: put manifest team/x:t: HTTP 404 NAME_UNKNOWN: no",
+		  "create it first" },
 		{ ECR, 404, SAYS("NAME_UNKNOWN", "no"), BL_ENOENT, "NAME_UNKNOWN",
 		  "aws ecr create-repository --region eu-west-1 --registry-id 111122223333 "
 		  "--repository-name team/x, or push with --create-repository" },
@@ -291,6 +309,7 @@ int main(void)
 		cmocka_unit_test(locations_are_resolved),
 		cmocka_unit_test(only_its_own_host_is_told_who_we_are),
 		cmocka_unit_test(plain_http_where_it_is_allowed),
+		cmocka_unit_test(who_pulls_creates_nothing),
 		cmocka_unit_test(refusals_say_what_to_do),
 	};
 
