@@ -19,7 +19,7 @@ BL_MUST int bl_layout_blob_path(const char *digest, char path[BL_LAYOUT_PATH_SIZ
 /* Pure: index.json after `name` ("": none) was given to desc. old NULL: there was none. */
 BL_MUST int bl_layout_index_change(const struct bl_value *old, const struct bl_oci_desc *desc,
                                    const char *name, struct bl_buf *out, struct bl_err *err);
-/* Pure: the descriptor of a name, or of the only manifest (""; of several: BL_EINPUT). BL_ENOENT. */
+/* Pure: the descriptor of a name, or of the only manifest (""; BL_EINPUT: several). BL_ENOENT. */
 BL_MUST int bl_layout_index_find(const struct bl_value *index, const char *name,
                                  struct bl_oci_desc *out, struct bl_err *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any text as what a registry says of an upload or a range: an upload never leaves its registry, and
+ * Any text as what a registry says of an upload or a range: no upload leaves its registry, and
  * no offset lies outside the blob.
  */
 #include "base/str.h"
