@@ -120,7 +120,7 @@ static int on_from(struct reading *reading, const char *rest, unsigned line, str
 {
 	BL_AUTO(bl_buf) image = BL_BUF(2 * WORD_MAX);
 	char word[WORD_MAX] = "";
-	bool all;
+	bool all, known;
 
 	reading->begun = true;
 	while (next_word(&rest, word) && bl_str_starts(word, "--"))
@@ -128,9 +128,9 @@ static int on_from(struct reading *reading, const char *rest, unsigned line, str
 	all = replace_args(reading, word, &image);
 	if (bl_buf_check(&image, "FROM", err))
 		return -1;
-	if (image.len && strcmp(bl_buf_text(&image), "scratch") &&
-	    !is_stage(reading, bl_buf_text(&image)) &&
-	    reading->each(reading->arg, all ? bl_buf_text(&image) : word, all, line, err))
+	known = all && (!image.len || !strcmp(bl_buf_text(&image), "scratch") ||
+	                is_stage(reading, bl_buf_text(&image)));
+	if (!known && reading->each(reading->arg, all ? bl_buf_text(&image) : word, all, line, err))
 		return -1;
 	if (!next_word(&rest, word) || strcasecmp(word, "as") || !next_word(&rest, word) ||
 	    reading->n_stages >= STAGES_MAX)
