@@ -101,6 +101,28 @@ int exec_config_parse(const char *bytes, size_t len, const char *what, struct ex
 	return 0;
 }
 
+/* Each of SageMaker's values takes the place of the image's own. */
+static int take_over(const struct bl_value *texts, struct exec_config *config, struct bl_err *err)
+{
+	BL_VALUE typed = NULL;
+
+	if (command_decode_texts(texts, &typed, err))
+		return -1;
+	if (!config->hyperparameters) {
+		config->hyperparameters = typed;
+		typed = NULL;
+		return 0;
+	}
+	for (size_t i = 0; i < typed->n; i++) {
+		struct bl_value *value = NULL;
+
+		if (bl_value_copy(typed->items[i], &value, err) ||
+		    bl_value_set(config->hyperparameters, typed->items[i]->key, value, err))
+			return -1;
+	}
+	return 0;
+}
+
 static int read_sagemaker(int root, struct exec_config *config, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) bytes = BL_BUF(CONFIG_MAX_BYTES);
@@ -116,7 +138,7 @@ static int read_sagemaker(int root, struct exec_config *config, struct bl_err *e
 		return -1;
 	if (doc->type != BL_MAP)
 		return bl_fail(err, BL_EINPUT, HYPERPARAMETERS_PATH ": not a map");
-	return command_decode_texts(doc, &config->hyperparameters, err);
+	return take_over(doc, config, err);
 }
 
 /* 0 with *found false when there is no such file. */
@@ -139,13 +161,15 @@ static int read_file(int root, const char *path, struct exec_config *config, boo
 int exec_config_read(int root, struct exec_config *out, struct bl_err *err)
 {
 	BL_AUTO(exec_config) config = EXEC_CONFIG;
-	bool found = false;
+	bool from_host = false, in_image = false;
 
-	if (root >= 0 && read_file(root, CONFIG_PATH, &config, &found, err))
+	if (root >= 0 && read_file(root, CONFIG_PATH, &config, &from_host, err))
 		return -1;
-	if (!found && read_file(-1, IMAGE_CONFIG_PATH, &config, &found, err))
+	if (!from_host && read_file(-1, IMAGE_CONFIG_PATH, &config, &in_image, err))
 		return -1;
-	if (root >= 0 && !config.hyperparameters && read_sagemaker(root, &config, err))
+	/* what host says holds; what the image says are defaults for whoever starts it */
+	if (root >= 0 && (!from_host || !config.hyperparameters) &&
+	    read_sagemaker(root, &config, err))
 		return -1;
 	*out = config;
 	config = EXEC_CONFIG;

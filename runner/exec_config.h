@@ -12,7 +12,8 @@
  *    "hyperparameters_as":"flags","env":{"A":"b"},"launcher":"none",
  *    "workdir":"/opt/ml/code","gpus":1,"grace_ms":100000,"max_log_bytes":2147483648,"echo":true}
  *
- * All but schema may be left out. max_log_bytes 0 is the default.
+ * All but schema may be left out. max_log_bytes 0 is the default. SageMaker's hyperparameters.json
+ * holds where host gives none, and over those of the image, each by itself.
  */
 struct exec_config {
 	struct bl_value *doc; /* owned; NULL: no file */

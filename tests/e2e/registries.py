@@ -49,7 +49,7 @@ def tar_of(files):
             elif isinstance(body, str):
                 entry.type, entry.linkname = tarfile.SYMTYPE, body.removeprefix("-> ")
             else:
-                entry.size = len(body)
+                entry.size, entry.mode = len(body), 0o755 if body.startswith((b"\x7fELF", b"#!")) else 0o644
             tar.addfile(entry, io.BytesIO(body if isinstance(body, bytes) else b""))
     return raw.getvalue()
 
@@ -83,7 +83,7 @@ class Layout:
                 "config": config or {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["sh"]},
                 "rootfs": {"type": "layers", "diff_ids": [digest_of(tar) for tar in tars]},
                 "history": [{"created_by": f"layer {n}"} for n in range(len(tars))]}
-        blobs = [self.put(gzip.compress(tar, mtime=0), kinds[2]) for tar in tars]
+        blobs = [self.put(gzip.compress(tar, 1, mtime=0), kinds[2]) for tar in tars]
         return self.put({"schemaVersion": 2, "mediaType": kinds[0],
                          "config": self.put(made, kinds[1]), "layers": blobs}, kinds[0])
 
