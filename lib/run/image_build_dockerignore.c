@@ -82,7 +82,14 @@ static size_t class_end(const char *p, size_t i)
 static int add_states(struct build_ignore *ignore, const char *p, const char *file, unsigned line,
                       struct bl_err *err)
 {
-	for (size_t i = 0; p[i]; i++) {
+	size_t i = 0;
+
+	/* BuildKit takes "**.pyc" for any end of a path, where all that follows is plain */
+	if (p[0] == '*' && p[1] == '*' && p[2] && p[2] != '/' && !strpbrk(p + 2, "*?[]\\")) {
+		put_state(ignore, SYM_ALL, 0, 0, 0);
+		i = 2;
+	}
+	for (; p[i]; i++) {
 		size_t end;
 
 		if (p[i] == '*' && p[i + 1] == '*') {
@@ -114,18 +121,22 @@ static int add_states(struct build_ignore *ignore, const char *p, const char *fi
 	return 0;
 }
 
-/* As Go's filepath.Clean does: without ".", "..", double and last '/'; and without a leading one. */
+/*
+ * As Go's filepath.Clean does: without ".", double and last '/', and without a leading one. A ".."
+ * that leads out of the context stays, and so matches nothing; from '/' there is no way out.
+ */
 static void clean(const char *pattern, size_t len, char out[PATTERN_MAX + 1])
 {
-	size_t n = 0;
+	bool is_rooted = len && *pattern == '/';
+	size_t n = 0, outside = 0; /* outside: bytes of ".." that stay */
 
 	for (size_t i = 0; i < len;) {
 		size_t part = 0;
 
 		while (i + part < len && pattern[i + part] != '/')
 			part++;
-		if (part == 2 && !memcmp(pattern + i, "..", 2)) {
-			while (n && out[n - 1] != '/')
+		if (part == 2 && !memcmp(pattern + i, "..", 2) && (n > outside || is_rooted)) {
+			while (n > outside && out[n - 1] != '/')
 				n--;
 			n -= n > 0;
 		} else if (part && !(part == 1 && pattern[i] == '.')) {
@@ -133,6 +144,8 @@ static void clean(const char *pattern, size_t len, char out[PATTERN_MAX + 1])
 				out[n++] = '/';
 			memcpy(out + n, pattern + i, part);
 			n += part;
+			if (part == 2 && !memcmp(pattern + i, "..", 2))
+				outside = n;
 		}
 		i += part + 1;
 	}

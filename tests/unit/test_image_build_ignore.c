@@ -35,13 +35,22 @@ static void check(const struct row *rows, size_t n)
 static void patterns_are_tied_to_the_root(void **state)
 {
 	static const struct row rows[] = {
-		{ "", "a", false },     { "a", "a", true },
+		{ "", "a", false },
+		{ "a", "a", true },
 		{ "a", "b/a", false }, /* .gitignore would */
-		{ "/a", "a", true },    { "./a", "a", true },
-		{ "a/", "a", true },    { "a//b/./c/../d", "a/b/d", true },
+		{ "/a", "a", true },
+		{ "./a", "a", true },
+		{ "a/", "a", true },
+		{ "a//b/./c/../d", "a/b/d", true },
 		{ "a", "a/b/c", true }, /* what lies in it */
-		{ "a", "ab", false },   { "a/b", "a/b/c", true },
-		{ "a/b", "a", false },  { ".", "a", false },
+		{ "a", "ab", false },
+		{ "a/b", "a/b/c", true },
+		{ "a/b", "a", false },
+		{ ".", "a", false },
+		{ "../a", "a", false }, /* outside of the context */
+		{ "b/../../a", "a", false },
+		{ "/../a", "a", true }, /* there is nothing above the root */
+		{ "b/../a", "a", true },
 	};
 
 	(void)state;
@@ -70,6 +79,11 @@ static void wildcards_know_directories(void **state)
 		{ "a/**/z", "a/bz", false },
 		{ "a/**/z", "a/b/z/under", true },
 		{ "**/a/**/b", "x/a/y/b", true },
+		{ "**.pyc", "a/b.pyc", true }, /* first, and all plain after it: any end */
+		{ "**.pyc", "b.pyc", true },
+		{ "**.pyc", "b.pyo", false },
+		{ "**.py?", "b.pyc", false },
+		{ "**.py?", "a/.pyc", true },
 		{ "a**b", "axb", false }, /* "**" ends at a '/' */
 		{ "a**b", "ax/b", true },
 		{ "[a-c]x", "bx", true },
