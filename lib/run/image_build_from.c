@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str.h"
 #include "net/image_ref.h"
+#include "net/url.h"
 #include "run/image_build_parts.h"
 
 #include <ctype.h>
@@ -10,6 +11,13 @@
 #define WORD_MAX 512
 #define STAGES_MAX 64
 #define ARGS_MAX 64
+#define DOCS_MAX 8
+
+/* "<<EOF": the lines up to one that is `end` are an instruction's input, not instructions. */
+struct heredoc {
+	char end[64];
+	bool tabs; /* "<<-EOF": before it there may be tabs */
+};
 
 struct reading {
 	build_from_fn *each;
@@ -17,6 +25,8 @@ struct reading {
 	bool begun; /* past the first FROM: an ARG is a stage's own now */
 	struct bl_buf stages[STAGES_MAX], names[ARGS_MAX], values[ARGS_MAX];
 	size_t n_stages, n_args;
+	struct heredoc docs[DOCS_MAX]; /* of the last instruction */
+	size_t doc, n_docs;            /* doc: the one that is being read */
 };
 
 static void reading_done(struct reading *reading)
@@ -140,19 +150,74 @@ static int on_from(struct reading *reading, const char *rest, unsigned line, str
 	return bl_buf_check(&reading->stages[reading->n_stages++], "FROM", err);
 }
 
+static int on_source(struct reading *reading, const char *from, unsigned line, struct bl_err *err)
+{
+	if (is_stage(reading, from) || strspn(from, "0123456789") == strlen(from))
+		return 0;
+	return reading->each(reading->arg, from, !strchr(from, '$'), line, err);
+}
+
 static int on_copy(struct reading *reading, const char *rest, unsigned line, struct bl_err *err)
 {
 	char word[WORD_MAX];
 
-	while (next_word(&rest, word) && bl_str_starts(word, "--")) {
-		const char *from = word + strlen("--from=");
+	while (next_word(&rest, word) && bl_str_starts(word, "--"))
+		if (bl_str_starts(word, "--from="))
+			return on_source(reading, word + strlen("--from="), line, err);
+	return 0;
+}
 
-		if (!bl_str_starts(word, "--from=") || is_stage(reading, from) ||
-		    strspn(from, "0123456789") == strlen(from))
-			continue;
-		return reading->each(reading->arg, from, !strchr(from, '$'), line, err);
+/* --mount=type=bind,from=IMAGE,target=/x */
+static int on_run(struct reading *reading, const char *rest, unsigned line, struct bl_err *err)
+{
+	char word[WORD_MAX], *part, *more;
+
+	while (next_word(&rest, word) && bl_str_starts(word, "--")) {
+		more = bl_str_starts(word, "--mount=") ? word + strlen("--mount=") : NULL;
+		while ((part = strsep(&more, ",")))
+			if (bl_str_starts(part, "from=") &&
+			    on_source(reading, part + strlen("from="), line, err))
+				return -1;
 	}
 	return 0;
+}
+
+static void note_heredocs(struct reading *reading, const char *rest)
+{
+	char word[WORD_MAX];
+	const char *raw;
+
+	while (raw = rest + strspn(rest, " \t"), next_word(&rest, word)) {
+		const char *name = word + strspn(word, "0123456789");
+		struct heredoc *doc = &reading->docs[reading->n_docs];
+
+		/* "<<<" is a shell's own, and what is quoted from its beginning is text */
+		if (strchr("\"'", *raw) || !bl_str_starts(name, "<<"))
+			continue;
+		doc->tabs = name[2] == '-';
+		name += 2 + doc->tabs;
+		if (!*name || strchr(name, '<') || strlen(name) >= sizeof(doc->end) ||
+		    reading->n_docs + 1 >= DOCS_MAX)
+			continue;
+		memcpy(doc->end, name, strlen(name) + 1);
+		reading->n_docs++;
+	}
+}
+
+/* Whether a line belongs to a heredoc, its last one included. */
+static bool in_heredoc(struct reading *reading, const char *line, size_t len)
+{
+	const struct heredoc *doc = &reading->docs[reading->doc];
+
+	if (reading->doc == reading->n_docs)
+		return false;
+	len -= len && line[len - 1] == '\r';
+	for (; doc->tabs && len && *line == '\t'; len--)
+		line++;
+	if (len == strlen(doc->end) && !memcmp(line, doc->end, len) &&
+	    ++reading->doc == reading->n_docs)
+		reading->doc = reading->n_docs = 0;
+	return true;
 }
 
 static int on_instruction(struct reading *reading, const char *text, unsigned line,
@@ -162,6 +227,10 @@ static int on_instruction(struct reading *reading, const char *text, unsigned li
 
 	if (!next_word(&text, word))
 		return 0;
+	if (!strcasecmp(word, "RUN") || !strcasecmp(word, "COPY") || !strcasecmp(word, "ADD"))
+		note_heredocs(reading, text);
+	if (!strcasecmp(word, "RUN"))
+		return on_run(reading, text, line, err);
 	if (!strcasecmp(word, "FROM"))
 		return on_from(reading, text, line, err);
 	if (!strcasecmp(word, "COPY"))
@@ -230,6 +299,10 @@ int build_each_from(const char *bytes, size_t len, build_from_fn *each, void *ar
 		size_t n = end ? (size_t)(end - bytes) - at : len - at;
 		bool more;
 
+		if (in_heredoc(&reading, bytes + at, n)) {
+			at += n + 1;
+			continue;
+		}
 		if (!text.len)
 			began = (unsigned)line;
 		more = add_line(&text, bytes + at, n, escape) && end;
@@ -246,12 +319,18 @@ int build_each_from(const char *bytes, size_t len, build_from_fn *each, void *ar
 
 /* --- What is made of it ----------------------------------------------------------------------- */
 
+/* registry: "host", "host:port" or "[address]:port". */
 static bool is_loopback(const char *registry)
 {
-	size_t len = strcspn(registry, ":");
+	bool is_v6 = *registry == '[';
+	char host[sizeof((struct bl_image_ref){ 0 }.registry)];
+	size_t len = strcspn(registry + is_v6, is_v6 ? "]" : ":");
 
-	return (len == 9 && !strncmp(registry, "localhost", 9)) ||
-	       bl_str_starts(registry, "127.") || bl_str_starts(registry, "[::1]");
+	if (len >= sizeof(host))
+		return false;
+	memcpy(host, registry + is_v6, len);
+	host[len] = '\0';
+	return bl_host_is_loopback(host);
 }
 
 struct places {

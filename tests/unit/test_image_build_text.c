@@ -42,6 +42,18 @@ static void images_of_a_dockerfile_are_found(void **state)
 		{ "FROM a\nRUN x \\\n  FROM b\n", "1:a" },
 		{ "FROM a\r\nRUN x\r\n", "1:a" },
 		{ "FROM a\nRUN x\\", "1:a" },
+		{ "FROM a\nRUN --mount=type=bind,from=b:1,target=/x --mount=from=c y\n",
+		  "1:a 2:b:1 2:c" },
+		{ "FROM a AS s\nRUN --mount=type=cache,target=/x,from=s --network=none x\n",
+		  "1:a" },
+		{ "FROM a\nRUN x --mount=from=b\n", "1:a" }, /* an argument of x */
+		{ "FROM a\nRUN python3 <<EOF\nfrom x import y\nEOF\nFROM b\n", "1:a 5:b" },
+		{ "FROM a\nCOPY <<-'ONE' <<TWO /x/\nfrom c\n\tONE\nONE\nfrom d\n\tTWO\nTWO\r\n"
+		  "FROM b\n",
+		  "1:a 9:b" },
+		{ "FROM a\nRUN cat <<<EOF\nFROM b\nRUN echo \"<<EOF\"\nFROM c\n", "1:a 3:b 5:c" },
+		{ "FROM a\nENV X=1<<EOF\nFROM b\n", "1:a 3:b" },
+		{ "FROM a\nRUN x <<EOF\nFROM b\n", "1:a" }, /* without its end */
 	};
 
 	(void)state;
@@ -81,7 +93,11 @@ static void only_registries_on_loopback_go_without_tls(void **state)
 		{ "FROM localhost:5000/a\n", true },
 		{ "FROM 127.0.0.1:5000/a\nCOPY --from=localhost/b x y\n", true },
 		{ "FROM localhost:5000/a\nFROM b\n", false },
+		{ "FROM [::1]:5000/a\n", true },
 		{ "FROM localhost.example.com/a\n", false },
+		{ "FROM 127.example.com/a\n", false },
+		{ "FROM 127.0.0.1.example.com:5000/a\n", false },
+		{ "FROM localhost:5000/a\nRUN --mount=from=b,target=/b x\n", false },
 		{ "FROM localhostile:5000/a\n", false },
 		{ "FROM $X\n", false },
 		{ "FROM scratch\n", false },
