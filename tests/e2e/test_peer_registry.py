@@ -67,7 +67,8 @@ class Bare:
         return {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest, "size": len(data)}
 
     def manifest(self, name="team/demo", **more):
-        config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}}
+        config = {"architecture": "amd64", "os": "linux",
+                  "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}}
         config = self.put_blob(json.dumps(dict(config, **more.pop("config", {}))).encode(), name)
         config["mediaType"] = "application/vnd.oci.image.config.v1+json"
         made = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config,
@@ -288,7 +289,8 @@ def test_bearer(peer, bare):  # noqa: F811
     assert start(bare("GET", query + "pull", **login)) == 401, "pull is no push"
     assert start(bare("GET", query + "pull,push")) == 401, "a stranger may pull"
     assert start(bare("GET", query.replace("demo", "else") + "pull,push", **login)) == 401
-    grant = "grant_type=refresh_token&refresh_token=peer-refresh-token&service=peer%2C1&scope=repository:team/demo:pull,push"
+    grant = ("grant_type=refresh_token&refresh_token=peer-refresh-token&service=peer%2C1&"
+             "scope=repository:team/demo:pull,push")
     assert start(bare("POST", "/token", grant.encode())) == 202
     assert bare("POST", "/token", grant.replace("peer-r", "r").encode()).status == 401
     peer.control("POST", "/registry-expire", {})
