@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #define THREADS_MAX 16
+#define STACK_BYTES ((size_t)512 << 10) /* musl's default is 128 KiB */
 
 struct work {
 	const struct bl_image_jobs *jobs;
@@ -150,18 +151,24 @@ static void run_hands(struct work *work)
 	const struct bl_image_jobs *jobs = work->jobs;
 	size_t want = jobs->at_once < jobs->n ? jobs->at_once : jobs->n, n = 0;
 	struct hand hands[THREADS_MAX], mine = { .work = work, .target = jobs->target };
+	pthread_attr_t how;
+	bool has_how = want > 1 && !pthread_attr_init(&how);
 
+	if (has_how)
+		pthread_attr_setstacksize(&how, STACK_BYTES);
 	for (; n + 1 < want && n < THREADS_MAX; n++) {
 		struct bl_err err = { 0 };
 
 		hands[n] = (struct hand){ .work = work };
 		if (bl_place_clone(jobs->target, &hands[n].target, &err))
 			break;
-		if (pthread_create(&hands[n].thread, NULL, run_hand, &hands[n])) {
+		if (pthread_create(&hands[n].thread, has_how ? &how : NULL, run_hand, &hands[n])) {
 			bl_place_close(hands[n].target);
 			break;
 		}
 	}
+	if (has_how)
+		pthread_attr_destroy(&how);
 	run_hand(&mine);
 	for (size_t i = 0; i < n; i++) {
 		pthread_join(hands[i].thread, NULL);
