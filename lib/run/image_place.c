@@ -48,26 +48,35 @@ void bl_place_auto(struct bl_place **place)
 	bl_place_close(*place);
 }
 
-/* "oci:DIR" or "oci:DIR:TAG": what follows the last ':' is a tag where it could be one. */
+static int refuse_layout(const char *text, const char *why, struct bl_err *err)
+{
+	bl_fail(err, BL_EINPUT, "'%.200s': %s", text, why);
+	return bl_next(err, "write oci:DIR, oci:DIR:TAG or oci:DIR@sha256:..., DIR up to %zu bytes",
+	               sizeof(((struct bl_image_ref *)0)->repository) - 1);
+}
+
+/* What follows the last ':' or "@sha256:" is a tag or digest, unless it goes on with a '/'. */
 static int parse_layout(const char *text, struct bl_image_ref *ref, struct bl_err *err)
 {
-	const char *dir = text + strlen(LAYOUT), *colon = strrchr(dir, ':');
-	size_t len = strlen(dir);
+	const char *dir = text + strlen(LAYOUT), *end = dir + strlen(dir);
+	const char *colon = strrchr(dir, ':'), *at = strrchr(dir, '@');
 
-	if (colon && !strchr(colon, '/')) {
+	if (colon && at && at < colon && bl_str_starts(at, "@sha256:") && !strchr(at, '/')) {
+		if (!bl_digest_valid(at + 1))
+			return refuse_layout(text, "its digest is no sha256", err);
+		memcpy(ref->digest, at + 1, sizeof(ref->digest));
+		end = at;
+	} else if (colon && !strchr(colon, '/')) {
 		if (!bl_image_tag_valid(colon + 1))
-			return bl_fail(err, BL_EINPUT, "'%.200s': tag '%.140s' is none", text,
-			               colon + 1);
+			return refuse_layout(text, "its tag is none", err);
 		snprintf(ref->tag, sizeof(ref->tag), "%s", colon + 1);
-		len = (size_t)(colon - dir);
+		end = colon;
 	}
-	if (!len || len >= sizeof(ref->repository)) {
-		bl_fail(err, BL_EINPUT, "'%.200s': a directory of %zu bytes", text, len);
-		return bl_next(err, "write oci:DIR or oci:DIR:TAG, DIR up to %zu bytes",
-		               sizeof(ref->repository) - 1);
-	}
-	memcpy(ref->repository, dir, len);
-	ref->repository[len] = '\0';
+	if (end == dir)
+		return refuse_layout(text, "no directory", err);
+	if ((size_t)(end - dir) >= sizeof(ref->repository))
+		return refuse_layout(text, "the directory's name is too long", err);
+	memcpy(ref->repository, dir, (size_t)(end - dir));
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  * for another.
  *
  *   "localhost:5000/demo", "docker.io/library/python:3.11", "...@sha256:..."
- *   "oci:DIR", "oci:DIR:TAG"
+ *   "oci:DIR", "oci:DIR:TAG", "oci:DIR@sha256:..."
  */
 struct bl_place;
 
