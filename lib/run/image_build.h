@@ -74,7 +74,7 @@ unsigned bl_build_steps(const struct bl_build_plan *plan);
 bool bl_build_is_cleanup(const struct bl_build_plan *plan, unsigned step);
 
 /*
- * Builds into an OCI layout, tag "base", in a folder below `work` (which is the caller's and empty):
+ * Builds into an OCI layout, tag "base", in a folder below `work` (the caller's, and empty):
  * context from the commit, disk space checked before (need of it, and what can be freed, in the
  * error), the builder's output passed through to stderr. The child is ended when *stop becomes true
  * (BL_ECANCELLED). BL_EINPUT: the build failed: the builder's last lines, and where it stands.

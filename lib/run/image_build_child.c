@@ -13,12 +13,21 @@
 #include <unistd.h>
 
 #define LOOK_MS 200   /* how soon *stop is seen */
+#define SOON_MS 2     /* between looks for the end of one that has said all */
 #define TERM_MS 10000 /* what a builder has for its clean-up */
 #define LAST_MS 5000
 #define PIECE 4096
 #define SET_MAX 8
 
 extern char **environ;
+
+static bool is_set(const char *const *set, const char *pair)
+{
+	for (size_t k = 0; set && set[k]; k++)
+		if (!strncmp(pair, set[k], strcspn(set[k], "=") + 1))
+			return true;
+	return false;
+}
 
 /* Ours, with what is set put in place. */
 static const char **make_environment(const char *const *set)
@@ -31,16 +40,12 @@ static const char **make_environment(const char *const *set)
 	while (set && set[n_set])
 		n_set++;
 	env = calloc(n + n_set + 1, sizeof(*env));
-	for (size_t i = 0; env && i < n; i++) {
-		bool replaced = false;
-
-		for (size_t k = 0; k < n_set; k++)
-			replaced =
-				replaced || !strncmp(environ[i], set[k], strcspn(set[k], "=") + 1);
-		if (!replaced)
+	if (!env)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!is_set(set, environ[i]))
 			env[at++] = environ[i];
-	}
-	for (size_t k = 0; env && k < n_set; k++)
+	for (size_t k = 0; k < n_set; k++)
 		env[at++] = set[k];
 	return env;
 }
@@ -130,7 +135,7 @@ static int listen_to(struct talk *talk, struct bl_err *err)
 {
 	for (bool more = true; more || !talk->ended;) {
 		struct pollfd waiting = { .fd = more ? talk->fd : -1, .events = POLLIN };
-		int ready = poll(&waiting, 1, more || talk->how->stop ? LOOK_MS : 20);
+		int ready = poll(&waiting, 1, more ? LOOK_MS : SOON_MS);
 		bool was_ended = talk->ended;
 
 		if (ready > 0 && take(talk, &more, err))

@@ -44,7 +44,7 @@ void build_dir_of(const char *path, char out[BUILD_PATH_SIZE])
 	out[len] = '\0';
 }
 
-/* --- pip's requirements ------------------------------------------------------------------------- */
+/* --- pip's requirements ----------------------------------------------------------------------- */
 
 static const struct {
 	const char *text;
@@ -184,7 +184,7 @@ static int on_lock_line(const struct lines *lines, const char *line, unsigned nu
 		at += strspn(at, " ");
 		if (strncmp(at, "= \"", 3) && strncmp(at, "=\"", 2))
 			continue;
-		at = strchr(at, '"') + 1;
+		at += at[1] == ' ' ? 3 : 2;
 		len = strcspn(at, "\"");
 		if (!at[len] || !len || len >= sizeof(value) || *at == '/')
 			continue;

@@ -12,9 +12,10 @@
 #define BUILD_EPOCH "315532800"
 
 /*
- * image_build_dockerignore.c: .dockerignore as BuildKit and buildah read it. Unlike .gitignore every
- * pattern is tied to the context's root, '/' at the end means nothing, and '!' takes back also what
- * lies in a directory that was left out. The last that matches path or a directory above it decides.
+ * image_build_dockerignore.c: .dockerignore as BuildKit and buildah read it. Unlike .gitignore
+ * every pattern is tied to the context's root, '/' at the end means nothing, and '!' takes back
+ * also what lies in a directory that was left out. The last that matches the path or a directory
+ * above it decides.
  */
 struct build_ignore;
 BL_MUST int build_ignore_parse(const char *bytes, size_t len, const char *file,
@@ -118,7 +119,7 @@ BL_MUST int build_child_run(const struct build_child *how, struct bl_buf *said, 
 
 /* image_build_judge.c, pure: what a failed builder's last lines say. Returns -1. */
 int build_failed(const char *said, int status, struct bl_err *err);
-/* Whether so little room is free that nothing can come of it; else what to say of it, "" nothing. */
+/* BL_ENOSPC: so little room that nothing can come of it. Else warn gets what to say, or nothing. */
 BL_MUST int build_judge_room(uint64_t free_bytes, const char *where, bool on_github,
                              struct bl_buf *warn, struct bl_err *err);
 

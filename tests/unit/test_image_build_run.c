@@ -50,30 +50,45 @@ static int set_up(void **state)
 	unsetenv("BRANCHLINE_BUILDER");
 	unsetenv("GITHUB_ACTIONS");
 	unsetenv("RC");
+	unsetenv("SAYS");
 	return 0;
 }
 
-static int build(struct bl_err *err)
+static int build_of(struct bl_git_tree *tree, struct bl_err *err)
 {
 	struct bl_build how = { .dockerfile = "Dockerfile",
 		                .context = ".",
 		                .platform = "linux/amd64",
 		                .tool_version = "1" };
-	struct bl_git_commit commit;
-	BL_GIT_TREE tree = NULL;
 	struct bl_oci_desc desc;
 	BL_FD layout = -1;
 	char path[4096], work[96];
 
 	snprintf(work, sizeof(work), "%s/w-XXXXXX", folder);
 	assert_non_null(mkdtemp(work));
-	if (bl_git_tree_open(folder_path("r"), "HEAD", &tree, &commit, err))
-		return -1;
 	how.tree = tree;
 	if (bl_build_run(&how, work, NULL, NULL, path, err) ||
 	    bl_layout_open(path, false, &layout, err))
 		return -1;
 	return bl_layout_head_manifest(layout, "base", &desc, err);
+}
+
+static struct bl_git_tree *open_tree(void)
+{
+	struct bl_git_tree *tree = NULL;
+	struct bl_git_commit commit;
+	struct bl_err err = { 0 };
+
+	if (bl_git_tree_open(folder_path("r"), "HEAD", &tree, &commit, &err))
+		fail_msg("%s", err.text);
+	return tree;
+}
+
+static int build(struct bl_err *err)
+{
+	BL_GIT_TREE tree = open_tree();
+
+	return build_of(tree, err);
 }
 
 static void the_only_image_gets_our_name(void **state)
@@ -194,10 +209,19 @@ static void it_is_ended_at_a_stop_and_at_its_deadline(void **state)
 
 /* --- Memory ----------------------------------------------------------------------------------- */
 
+static struct bl_git_tree *opened; /* before an allocation is made to fail */
+
+static int build_opened(struct bl_err *err)
+{
+	return build_of(opened, err);
+}
+
 static void memory_may_end(void **state)
 {
 	(void)state;
-	each_allocation_fails(build, 5000);
+	opened = open_tree();
+	each_allocation_fails(build_opened, 5000);
+	bl_git_tree_close(opened);
 }
 
 int main(void)
