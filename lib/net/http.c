@@ -3,11 +3,24 @@
 
 #include "net/url.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STALL_MS = 30000, MAX_IDLE = 64 };
+
+/* libcurl is set up by the first: several threads may be that at once. */
+static int open_one_at_a_time(struct bl_http *http, struct bl_err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	rc = bl_curl_open(http, err);
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
 
 int bl_http_open(const struct bl_http_options *options, struct bl_http **out, struct bl_err *err)
 {
@@ -21,7 +34,8 @@ int bl_http_open(const struct bl_http_options *options, struct bl_http **out, st
 	http->max_idle = options->max_idle ? options->max_idle : MAX_IDLE;
 	http->due_ms = INT64_MAX;
 	http->last_waiting = &http->waiting;
-	if (bl_http_trust_find(options->ca_file, &http->trust, err) || bl_curl_open(http, err)) {
+	if (bl_http_trust_find(options->ca_file, &http->trust, err) ||
+	    open_one_at_a_time(http, err)) {
 		bl_http_close(http);
 		return -1;
 	}

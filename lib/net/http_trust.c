@@ -94,7 +94,7 @@ static bool is_token(char c)
 
 const char *bl_http_user_agent(void)
 {
-	static char text[128];
+	static _Thread_local char text[128];
 	const char *app = getenv("AWS_SDK_UA_APP_ID");
 	size_t len = strlen("branchline/" BL_VERSION);
 
