@@ -50,9 +50,10 @@ def read_entries(text):
 
 
 class Step:
-    def __init__(self, done, outputs, shown):
+    def __init__(self, done, outputs, shown, summary):
         self.returncode, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
         self.outputs, self.shown = outputs, shown  # shown: the log with masks applied
+        self.summary = summary
 
 
 class Job:
@@ -60,6 +61,7 @@ class Job:
 
     def __init__(self, tmp_path, env):
         self.path, self.n, self.masks = tmp_path, 0, []
+        self.workspace = tmp_path
         self.temp = tmp_path / "runner temp"
         self.temp.mkdir()
         self.env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "CI": "true",
@@ -79,7 +81,7 @@ class Job:
         words = [word.replace("{0}", str(file)) for word in shlex.split(shell)]
         done = subprocess.run(words, env={**self.env, **dict(env),
                                           **{k: str(v) for k, v in files.items()}},
-                              cwd=self.path, text=True, capture_output=True, timeout=timeout,
+                              cwd=self.workspace, text=True, capture_output=True, timeout=timeout,
                               stdin=subprocess.DEVNULL)
         shown = self.show(done.stdout + done.stderr)
         if check and done.returncode:
@@ -88,7 +90,8 @@ class Job:
             assert not name.startswith(("GITHUB_", "RUNNER_")) and name != "NODE_OPTIONS"
             self.env[name] = value
         assert not files["GITHUB_PATH"].read_text()
-        return Step(done, read_entries(files["GITHUB_OUTPUT"].read_text()), shown)
+        return Step(done, read_entries(files["GITHUB_OUTPUT"].read_text()), shown,
+                    files["GITHUB_STEP_SUMMARY"].read_text())
 
     def show(self, text):
         shown = []
