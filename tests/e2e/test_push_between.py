@@ -117,6 +117,20 @@ def test_uploads_that_the_registry_forgets(peer, base, place, push, repo, proces
     assert_tagged(peer, repo, json.loads(out))
 
 
+@pytest.mark.parametrize("cut", [30, {"cut_from": "body"}])
+def test_replies_that_break_off_anywhere(peer, base, place, push, repo, cut):  # noqa: F811
+    """In the head, or before the body; each request of a push in turn, each into a repository of its own."""
+    harm = dict(cut, cut=0) if isinstance(cut, dict) else {"cut": cut}
+    for nth in range(1, 30):
+        peer.heal()
+        peer.script(service="registry", nth=nth, how="close", **harm)
+        pushed = push(repo, f"{place}-{nth}", base=base)
+        assert peer.images(f"team/demo-{nth}")["tags"] == {repo.sha(): pushed["digest"]}
+        if peer.pending():
+            break
+    assert 10 < nth < 29
+
+
 def test_uploads_do_not_leave_the_registry(peer, base, place, push, repo):  # noqa: F811
     peer.script(service="registry", operation="StartUpload", count=0,
                 headers={"Location": "http://127.0.0.1:1/v2/team/demo/blobs/uploads/x"})

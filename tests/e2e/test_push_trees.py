@@ -164,7 +164,7 @@ def test_what_the_base_has_in_the_place_of_the_code(push, repo, tmp_path):
 
 @pytest.mark.skipif(not SOAK, reason="3 GiB: make soak")
 def test_a_file_of_3_gib(push, commits, base, tmp_path):
-    path, piece = commits.path / "big", random.Random(9).randbytes(1 << 20)
+    path, piece = commits.path / "big", random.Random(9).randbytes(1 << 16) + bytes(15 << 16)
     with open(path, "wb") as out:
         for n in range(3072):
             out.write(n.to_bytes(8, "big") + piece[8:])

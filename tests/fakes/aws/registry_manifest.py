@@ -51,11 +51,11 @@ class Manifest:
             raise invalid("no config, or no layers")
         for one in (config, *layers):
             self.look(one, repository.blobs, "MANIFEST_BLOB_UNKNOWN")
-        self.check_config(json.loads(repository.blobs[config["digest"]]), config, len(layers))
+        if config["mediaType"] == MANIFESTS[self.media_type]:  # no artefact's
+            self.check_config(json.loads(repository.blobs[config["digest"]]), len(layers))
 
-    def check_config(self, config, described, n_layers):
-        if described["mediaType"] != MANIFESTS[self.media_type]:
-            return  # an artefact
+    @staticmethod
+    def check_config(config, n_layers):
         if not config.get("architecture") or not config.get("os"):
             raise invalid("the config names no platform")
         if len(config.get("rootfs", {}).get("diff_ids", [])) != n_layers:
