@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/image_base.h"
 
-#include "base/fs.h"
-#include "base/secret.h"
-#include "codec/base64.h"
-#include "codec/json.h"
 #include "run/image.h"
 #include "run/image_blobs.h"
 
@@ -70,39 +66,6 @@ static int pin_named(const struct bl_base *named, struct bl_buf *pinned, struct 
 	return bl_buf_check(pinned, "image.base", err);
 }
 
-/*
- * The builder pulls from ECR with what we were given: its own configuration knows nothing of it. For
- * other registries that configuration is where ours comes from.
- */
-static int write_auth(const struct bl_base_options *options, const struct bl_image_ref *ref,
-                      char path[4096 + 16], struct bl_err *err)
-{
-	BL_SECRET_BUF pair = BL_BUF(16384), text = BL_BUF(32768), encoded = BL_BUF(24576);
-	BL_AUTO(bl_login) login = { 0 };
-	struct bl_json json = BL_JSON(&text);
-	struct bl_ecr_name name;
-	BL_FD dir = -1;
-
-	path[0] = '\0';
-	if (!bl_image_ref_ecr(ref->registry, &name) || !options->places->login)
-		return 0;
-	if (options->places->login(options->places->login_arg, ref->registry, false, &login, err))
-		return -1;
-	bl_buf_addf(&pair, "%s:%s", login.user, bl_secret_text(&login.password));
-	bl_base64_add(&encoded, bl_buf_text(&pair), pair.len);
-	bl_json_map(&json, NULL);
-	bl_json_map(&json, "auths");
-	bl_json_map(&json, ref->registry);
-	bl_json_text(&json, "auth", bl_buf_text(&encoded));
-	bl_json_end_map(&json);
-	bl_json_end_map(&json);
-	bl_json_end_map(&json);
-	snprintf(path, 4096 + 16, "%s/auth.json", options->work);
-	if (bl_buf_check(&text, "auth.json", err) || bl_fs_open_dir(options->work, &dir, err))
-		return -1;
-	return bl_fs_replace(dir, "auth.json", bl_buf_text(&text), text.len, 0600, err);
-}
-
 /* --- Built bases ------------------------------------------------------------------------------ */
 
 static int look_for(const struct bl_base_options *options, const struct bl_base_tags *tags,
@@ -130,11 +93,10 @@ static void say(const struct bl_base_options *options, const char *text)
 }
 
 static int build_it(const struct bl_base_options *options, const struct bl_build *build,
-                    const struct bl_base *named, const struct bl_base_tags *tags,
-                    struct bl_err *err)
+                    const struct bl_base_tags *tags, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) cache = BL_BUF(1024);
-	char layout[4096], text[4096 + 16], auth[4096 + 16] = "";
+	char layout[4096], text[4096 + 16];
 	struct bl_place_options how = { .stop = options->stop };
 	struct bl_image_ref ref;
 	BL_PLACE from = NULL;
@@ -144,10 +106,7 @@ static int build_it(const struct bl_base_options *options, const struct bl_build
 		if (bl_buf_check(&cache, "cache", err))
 			return -1;
 	}
-	if (named->place && write_auth(options, &named->ref, auth, err))
-		return -1;
-	if (bl_build_run(build, options->work, cache.len ? bl_buf_text(&cache) : NULL,
-	                 auth[0] ? auth : NULL, layout, err))
+	if (bl_build_run(build, options->work, cache.len ? bl_buf_text(&cache) : NULL, layout, err))
 		return -1;
 	snprintf(text, sizeof(text), "oci:%s:base", layout);
 	say(options, "sending the base");
@@ -169,7 +128,7 @@ static int build_it(const struct bl_base_options *options, const struct bl_build
 }
 
 static int get_built(const struct bl_base_options *options, const struct bl_build *build,
-                     const struct bl_base *named, struct bl_base *out, struct bl_err *err)
+                     struct bl_base *out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) warn = BL_BUF(4096);
 	struct bl_base_tags tags;
@@ -186,7 +145,7 @@ static int get_built(const struct bl_base_options *options, const struct bl_buil
 	if (found)
 		return 0;
 	say(options, "building the base: its inputs are new");
-	if (build_it(options, build, named, &tags, err))
+	if (build_it(options, build, &tags, err))
 		return bl_wrap(err, "base image");
 	out->built = true;
 	snprintf(tags.read[0], sizeof(tags.read[0]), "%s", tags.write);
@@ -206,6 +165,8 @@ int bl_base_get(const struct bl_base_options *options, struct bl_base *out, stru
 		.platform = options->platform,
 		.tool_version = options->tool_version,
 		.is_main = options->is_main,
+		.login = options->places->login,
+		.login_arg = options->places->login_arg,
 		.stop = options->stop,
 		.say = options->say,
 		.arg = options->arg,
@@ -221,7 +182,7 @@ int bl_base_get(const struct bl_base_options *options, struct bl_base *out, stru
 			return -1;
 		build.base = pinned.len ? bl_buf_text(&pinned) : NULL;
 		bl_place_ref(options->target, &base.ref);
-		if (get_built(options, &build, &named, &base, err))
+		if (get_built(options, &build, &base, err))
 			return -1;
 		*out = base;
 		base = (struct bl_base){ 0 };

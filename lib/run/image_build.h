@@ -4,6 +4,7 @@
 
 #include "codec/git_tree.h"
 #include "codec/oci.h"
+#include "net/registry.h"
 
 #include <stdatomic.h>
 
@@ -20,8 +21,10 @@ struct bl_build {
 	const char *platform;     /* "linux/amd64" */
 	const char *tool_version; /* joins the hash */
 	/* Of bl_build_run() alone. */
-	bool is_main;      /* the layers' cache that it writes is the one that main reads */
-	atomic_bool *stop; /* NULL: none */
+	bool is_main;       /* the layers' cache that it writes is the one that main reads */
+	bl_login_fn *login; /* NULL: the builder's own configuration is all there is */
+	void *login_arg;
+	atomic_bool *stop;                        /* NULL: none */
 	void (*say)(void *arg, const char *text); /* what the reader should know; NULL */
 	void *arg;
 };
@@ -78,9 +81,9 @@ bool bl_build_is_cleanup(const struct bl_build_plan *plan, unsigned step);
  * context from the commit, disk space checked before (need of it, and what can be freed, in the
  * error), the builder's output passed through to stderr. The child is ended when *stop becomes true
  * (BL_ECANCELLED). BL_EINPUT: the build failed: the builder's last lines, and where it stands.
- * auth_file: a containers-auth.json for pulling the base; NULL: the user's own.
+ * Where ECR is asked, of which builders know nothing, they get our logins in a file below `work`.
  */
 BL_MUST int bl_build_run(const struct bl_build *build, const char *work, const char *cache_ref,
-                         const char *auth_file, char layout[4096], struct bl_err *err);
+                         char layout[4096], struct bl_err *err);
 
 #endif

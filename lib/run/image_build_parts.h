@@ -100,6 +100,15 @@ BL_MUST int build_read_entry(const struct bl_build *build, const struct build_in
                              const struct build_entry *entry, struct bl_buf *out,
                              struct bl_err *err);
 
+/*
+ * image_build_login.c: the logins of all registries that images and the cache are in, as a
+ * containers-auth.json in `work`, when one of them is ECR; else path is "": the user's own do.
+ * cache_ref NULL: none.
+ */
+BL_MUST int build_write_logins(const struct bl_build *build, const struct build_inputs *inputs,
+                               const char *cache_ref, const char *work, char path[4096],
+                               struct bl_err *err);
+
 /* image_build_context.c: the wanted entries below dir, links as links, all times alike. */
 BL_MUST int build_write_context(const struct bl_build *build, const struct build_inputs *inputs,
                                 int dir, struct bl_err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "run/image_build_parts.h"
 #include "run/image_layout.h"
@@ -19,7 +20,7 @@ struct job {
 	const struct bl_build *build;
 	struct bl_build_plan plan;
 	char program[4096], context[4096], dockerfile[4096], ignore[4096], layout[4096];
-	char name[128], instance[128], new_instance[64];
+	char auth[4096], name[128], instance[128], new_instance[64];
 	char docker_config[4096 + 32], buildx_config[4096 + 32];
 	const char *set_env[4];
 };
@@ -62,12 +63,11 @@ static int write_files(struct job *job, const struct build_inputs *inputs, const
 }
 
 /* docker's configuration is a folder: one with our login, and with what else the user's holds. */
-static int make_docker_config(struct job *job, const char *work, const char *auth_file,
-                              struct bl_err *err)
+static int make_docker_config(struct job *job, const char *work, struct bl_err *err)
 {
 	static const char *const kept[] = { "cli-plugins", "contexts" };
 	const char *set = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
-	BL_AUTO(bl_buf) bytes = BL_BUF((size_t)1 << 20);
+	BL_SECRET_BUF bytes = BL_BUF((size_t)1 << 20);
 	char user[4096], target[4096 + 32];
 	BL_FD dir = -1, config = -1;
 
@@ -76,7 +76,7 @@ static int make_docker_config(struct job *job, const char *work, const char *aut
 	         : home      ? home
 	                     : "",
 	         set && *set ? "" : "/.docker");
-	if (bl_fs_read_path(auth_file, &bytes, err) || bl_fs_open_dir(work, &dir, err) ||
+	if (bl_fs_read_path(job->auth, &bytes, err) || bl_fs_open_dir(work, &dir, err) ||
 	    bl_fs_make_dir_beneath(dir, "docker", &config, err) ||
 	    bl_fs_replace(config, "config.json", bl_buf_text(&bytes), bytes.len, 0600, err))
 		return -1;
@@ -120,7 +120,7 @@ static int check_room(const struct job *job, const char *work, struct bl_err *er
 }
 
 static int make_plan(struct job *job, const struct build_inputs *inputs, const char *cache_ref,
-                     const char *auth_file, struct bl_err *err)
+                     struct bl_err *err)
 {
 	char hash[BL_BUILD_HASH], suffix[9];
 	struct bl_build_plan *plan = &job->plan;
@@ -145,7 +145,7 @@ static int make_plan(struct job *job, const struct build_inputs *inputs, const c
 	plan->is_main = job->build->is_main;
 	/* in a Dockerfile of the user's, byte code would be compiled again for each new time */
 	plan->epoch = job->build->dockerfile ? NULL : BUILD_EPOCH;
-	plan->auth_file = auth_file;
+	plan->auth_file = job->auth[0] ? job->auth : NULL;
 	plan->instance = job->instance[0] ? job->instance : NULL;
 	plan->new_instance = job->new_instance;
 	return 0;
@@ -213,7 +213,7 @@ static int name_image(const char *path, struct bl_err *err)
 }
 
 int bl_build_run(const struct bl_build *build, const char *work, const char *cache_ref,
-                 const char *auth_file, char layout[4096], struct bl_err *err)
+                 char layout[4096], struct bl_err *err)
 {
 	BL_AUTO(build_inputs) inputs = BUILD_INPUTS;
 	struct job job = { .build = build };
@@ -221,10 +221,13 @@ int bl_build_run(const struct bl_build *build, const char *work, const char *cac
 	if (bl_build_find(&job.plan.builder, job.program, err) ||
 	    build_inputs_read(build, &inputs, err) || check_room(&job, work, err) ||
 	    write_files(&job, &inputs, work, err) ||
-	    make_plan(&job, &inputs, cache_ref, auth_file, err))
+	    build_write_logins(build, &inputs,
+	                       job.plan.builder == BL_BUILDER_DOCKER ? cache_ref : NULL, work,
+	                       job.auth, err) ||
+	    make_plan(&job, &inputs, cache_ref, err))
 		return -1;
-	if (auth_file && job.plan.builder == BL_BUILDER_DOCKER &&
-	    make_docker_config(&job, work, auth_file, err))
+	if (job.auth[0] && job.plan.builder == BL_BUILDER_DOCKER &&
+	    make_docker_config(&job, work, err))
 		return -1;
 	if (run_steps(&job, err) || name_image(job.layout, err))
 		return -1;
