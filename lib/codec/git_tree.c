@@ -10,11 +10,13 @@
 
 #define PATH_MAX_BYTES 4096
 #define DEPTH_MAX 256
+#define DAMAGED "the clone is damaged: `git fsck` says how, or clone it anew"
 
 struct bl_git_tree {
 	git_repository *repo;
 	git_odb *odb;
 	git_tree *root;
+	char sha[GIT_OID_HEXSZ + 1];
 	bool partial;
 };
 
@@ -31,6 +33,44 @@ void bl_git_tree_close(struct bl_git_tree *tree)
 void bl_git_tree_auto(struct bl_git_tree **tree)
 {
 	bl_git_tree_close(*tree);
+}
+
+/* --- What cannot be read ---------------------------------------------------------------------- */
+
+/* The commit is named because no branch may have it: that of a pull request's merge. */
+static int missing(const struct bl_git_tree *tree, const char *what, const char *id,
+                   struct bl_err *err)
+{
+	bl_fail(err, BL_ENOENT, "%s %.12s is not in this clone", what, id);
+	if (!tree->partial)
+		return bl_next(err, DAMAGED);
+	return bl_next(err,
+	               "it was cloned in part: `git fetch --refetch --no-filter origin %s`, or "
+	               "actions/checkout without `filter` and `sparse-checkout`",
+	               tree->sha);
+}
+
+static bool is_damage(int rc)
+{
+	const git_error *why = git_error_last();
+
+	return rc == GIT_EMISMATCH ||
+	       (why && (why->klass == GIT_ERROR_ZLIB || why->klass == GIT_ERROR_ODB ||
+	                why->klass == GIT_ERROR_OBJECT || why->klass == GIT_ERROR_TREE));
+}
+
+/* what: "file", "directory", with 40 digits as id. */
+static int unreadable(const struct bl_git_tree *tree, int rc, const char *what, const char *id,
+                      struct bl_err *err)
+{
+	if (rc == GIT_ENOTFOUND)
+		return missing(tree, what, id, err);
+	bl_git_failed(rc, "read", err);
+	if (err->code == BL_EIO && is_damage(rc)) {
+		bl_recode(err, BL_ECORRUPT);
+		bl_next(err, DAMAGED);
+	}
+	return bl_wrap(err, "%s %.12s", what, id);
 }
 
 /* --- Opening ---------------------------------------------------------------------------------- */
@@ -50,13 +90,24 @@ static int read_partial(git_repository *repo, bool *partial, struct bl_err *err)
 	return 0;
 }
 
+/* A server gives commits by all of their digits, and branches and tags by name. */
 static int not_there(const char *rev, struct bl_err *err)
 {
+	size_t n = strlen(rev), digits = strspn(rev, "0123456789abcdef");
+
 	bl_fail(err, BL_ENOENT, "commit '%.64s' is not in this clone", rev);
+	if (n == GIT_OID_HEXSZ && digits == n)
+		return bl_next(err,
+		               "fetch it: `git fetch origin %s`; for actions/checkout, name it as "
+		               "`ref`",
+		               rev);
+	if (digits == n)
+		return bl_next(err, "write all 40 digits, or fetch what is older: `git fetch "
+		                    "--unshallow`; for actions/checkout, `fetch-depth: 0`");
 	return bl_next(err,
-	               "fetch it (`git fetch origin %.64s`); for actions/checkout, name it as "
-	               "`ref`",
-	               rev);
+	               "fetch it: `git fetch origin %.64s:%.64s`; for actions/checkout, name "
+	               "it as `ref`",
+	               rev, rev);
 }
 
 static int find_commit(git_repository *repo, const char *rev, git_commit **commit,
@@ -72,10 +123,10 @@ static int find_commit(git_repository *repo, const char *rev, git_commit **commi
 		bl_fail(err, BL_EINPUT, "'%.64s' may be several commits", rev);
 		return bl_next(err, "write more of its digits");
 	}
-	if (rc == GIT_ENOTFOUND)
-		return not_there(rev, err);
 	if (!rc)
 		rc = git_object_peel((git_object **)commit, object, GIT_OBJECT_COMMIT);
+	if (rc == GIT_ENOTFOUND)
+		return not_there(rev, err);
 	if (rc == GIT_EPEEL || rc == GIT_EINVALIDSPEC)
 		return bl_fail(err, BL_EINPUT, "'%.64s' is no commit", rev);
 	return rc ? bl_git_failed(rc, rev, err) : 0;
@@ -107,11 +158,12 @@ static int read_commit(struct bl_git_tree *tree, const char *rev, struct bl_git_
 	    read_branch(tree->repo, git_commit_id(commit), out, err))
 		return -1;
 	git_oid_tostr(out->sha, sizeof(out->sha), git_commit_id(commit));
+	memcpy(tree->sha, out->sha, sizeof(tree->sha));
 	git_oid_tostr(out->tree, sizeof(out->tree), git_commit_tree_id(commit));
 	out->committed_s = git_commit_time(commit);
 	out->partial = tree->partial;
 	rc = git_commit_tree(&tree->root, commit);
-	return rc ? bl_git_failed(rc, "read the commit's tree", err) : 0;
+	return rc ? unreadable(tree, rc, "directory", out->tree, err) : 0;
 }
 
 int bl_git_tree_open(const char *path, const char *rev, struct bl_git_tree **out,
@@ -166,16 +218,6 @@ static enum bl_git_kind kind_of(git_filemode_t mode)
 	}
 }
 
-static int missing(const struct bl_git_tree *tree, const char *what, const char *id,
-                   struct bl_err *err)
-{
-	bl_fail(err, BL_ENOENT, "%s %.12s is not in this clone", what, id);
-	if (tree->partial)
-		return bl_next(err, "it was cloned in part: `git fetch --refetch --no-filter`, or "
-		                    "actions/checkout without `filter` and `sparse-checkout`");
-	return bl_next(err, "the clone is damaged: `git fsck`, or clone it anew");
-}
-
 static int walk_tree(struct walk *walk, git_tree *tree, size_t len, unsigned depth,
                      struct bl_err *err);
 
@@ -186,12 +228,10 @@ static int walk_into(struct walk *walk, const git_tree_entry *entry, size_t len,
 	char id[GIT_OID_HEXSZ + 1];
 	int rc = git_tree_lookup(&below, walk->tree->repo, git_tree_entry_id(entry));
 
-	if (rc == GIT_ENOTFOUND) {
+	if (rc) {
 		git_oid_tostr(id, sizeof(id), git_tree_entry_id(entry));
-		return missing(walk->tree, "directory", id, err);
+		return unreadable(walk->tree, rc, "directory", id, err);
 	}
-	if (rc)
-		return bl_git_failed(rc, walk->path, err);
 	walk->path[len++] = '/';
 	return walk_tree(walk, below, len, depth + 1, err);
 }
@@ -206,7 +246,8 @@ static int walk_entry(struct walk *walk, const git_tree_entry *entry, size_t len
 	int rc;
 
 	if (len + n >= PATH_MAX_BYTES)
-		return bl_fail(err, BL_EINPUT, "a path of over %d bytes", PATH_MAX_BYTES);
+		return bl_fail(err, BL_EINPUT, "a path of over %d bytes: '%.64s...'",
+		               PATH_MAX_BYTES, walk->path);
 	memcpy(walk->path + len, name, n + 1);
 	git_oid_tostr(told.id, sizeof(told.id), git_tree_entry_id(entry));
 	rc = walk->visit(walk->arg, &told, err);
@@ -249,10 +290,8 @@ int bl_git_blob_read(struct bl_git_tree *tree, const char id[41], struct bl_git_
 
 	if (!rc)
 		rc = git_odb_read(&object, tree->odb, &oid);
-	if (rc == GIT_ENOTFOUND)
-		return missing(tree, "file", id, err);
 	if (rc)
-		return bl_git_failed(rc, id, err);
+		return unreadable(tree, rc, "file", id, err);
 	if (git_odb_object_type(object) != GIT_OBJECT_BLOB || bl_git_ended(err)) {
 		git_odb_object_free(object);
 		return bl_fail(err, BL_ECORRUPT, "object %.12s is no file", id);
@@ -272,10 +311,8 @@ int bl_git_blob_size(struct bl_git_tree *tree, const char id[41], uint64_t *out,
 
 	if (!rc)
 		rc = git_odb_read_header(&size, &type, tree->odb, &oid);
-	if (rc == GIT_ENOTFOUND)
-		return missing(tree, "file", id, err);
 	if (rc)
-		return bl_git_failed(rc, id, err);
+		return unreadable(tree, rc, "file", id, err);
 	if (bl_git_ended(err))
 		return -1;
 	*out = size;

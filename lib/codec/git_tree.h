@@ -52,7 +52,8 @@ BL_MUST int bl_git_tree_walk(struct bl_git_tree *tree, bl_git_visit *visit, void
 
 /*
  * The bytes of a blob, whole in memory: *bytes stay valid until bl_git_blob_done(). BL_ENOENT: not
- * in this clone (partial clone: says `git fetch` of what).
+ * in this clone (partial clone: says `git fetch` of what). BL_ECORRUPT: the clone is damaged, or
+ * the object is no blob.
  */
 struct bl_git_blob {
 	const char *bytes;

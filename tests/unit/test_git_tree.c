@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#define SOME_SHA "1234567890123456789012345678901234567890"
+
 /* FOLDER/r: a commit with all kinds of entries. */
 static int set_up(void **state)
 {
@@ -31,7 +33,7 @@ static int set_up(void **state)
 	REPO_GIT(folder_path("r"), "init", "-q", "-b", "main");
 	REPO_GIT(folder_path("r"), "add", "-A");
 	REPO_GIT(folder_path("r"), "update-index", "--add", "--cacheinfo",
-	         "160000,1234567890123456789012345678901234567890,sub");
+	         "160000," SOME_SHA ",sub");
 	REPO_GIT(folder_path("r"), "commit", "-q", "-m", "one");
 	return 0;
 }
@@ -97,16 +99,17 @@ static void a_commit_is_named_in_many_ways(void **state)
 static void what_names_no_commit_is_refused(void **state)
 {
 	static const struct {
-		const char *rev, *why;
+		const char *rev, *why, *next;
 		enum bl_code code;
 	} table[] = {
-		{ "nowhere", "is not in this clone", BL_ENOENT },
-		{ "1234567890123456789012345678901234567890", "is not in this clone", BL_ENOENT },
-		{ "", "is not the name", BL_EINPUT },
-		{ "-x", "is not the name", BL_EINPUT },
-		{ "HEAD:a", "is not the name", BL_EINPUT },
-		{ "HEAD^{tree}", "is not the name", BL_EINPUT },
-		{ "blob", "is no commit", BL_EINPUT },
+		{ "nowhere", "is not in this clone", "origin nowhere:nowhere`", BL_ENOENT },
+		{ SOME_SHA, "is not in this clone", "`git fetch origin " SOME_SHA "`", BL_ENOENT },
+		{ "12345678", "is not in this clone", "--unshallow", BL_ENOENT },
+		{ "", "is not the name", "", BL_EINPUT },
+		{ "-x", "is not the name", "", BL_EINPUT },
+		{ "HEAD:a", "is not the name", "", BL_EINPUT },
+		{ "HEAD^{tree}", "is not the name", "", BL_EINPUT },
+		{ "blob", "is no commit", "", BL_EINPUT },
 	};
 
 	(void)state;
@@ -118,8 +121,9 @@ static void what_names_no_commit_is_refused(void **state)
 
 		assert_int_equal(
 			bl_git_tree_open(folder_path("r"), table[i].rev, &tree, &commit, &err), -1);
-		if (!strstr(err.text, table[i].why) || err.code != table[i].code)
-			fail_msg("%s: %d %s", table[i].rev, err.code, err.text);
+		if (!strstr(err.text, table[i].why) || !strstr(err.next, table[i].next) ||
+		    err.code != table[i].code)
+			fail_msg("%s: %d %s (%s)", table[i].rev, err.code, err.text, err.next);
 	}
 }
 
@@ -166,10 +170,10 @@ static void a_visitor_leaves_out_and_ends(void **state)
 	assert_string_equal(bl_buf_text(&seen), "f:a-b f:a.b d:a l:link");
 }
 
-/* fetch-depth 1, and a bare repository: all of the commit's objects are there. */
-static void shallow_and_bare_clones_are_enough(void **state)
+/* fetch-depth 1, a bare repository, a second work tree: all of the commit's objects are there. */
+static void clones_of_all_kinds_are_enough(void **state)
 {
-	static const char *const names[] = { "shallow", "bare.git" };
+	static const char *const names[] = { "shallow", "bare.git", "tree/a" };
 	char url[300];
 
 	(void)state;
@@ -179,6 +183,8 @@ static void shallow_and_bare_clones_are_enough(void **state)
 	REPO_GIT(folder_path("r"), "commit", "-q", "-m", "two");
 	REPO_GIT(folder, "clone", "-q", "--depth", "1", url, "shallow");
 	REPO_GIT(folder, "clone", "-q", "--bare", url, "bare.git");
+	REPO_GIT(folder_path("r"), "config", "extensions.worktreeConfig", "true");
+	REPO_GIT(folder_path("r"), "worktree", "add", "-q", "-b", "other", folder_path("tree"));
 	for (size_t i = 0; i < BL_COUNT(names); i++) {
 		struct bl_git_commit commit;
 		BL_GIT_TREE tree = open_at(names[i], "HEAD", &commit);
@@ -187,33 +193,96 @@ static void shallow_and_bare_clones_are_enough(void **state)
 
 		assert_int_equal(bl_git_tree_walk(tree, list, &seen, &err), 0);
 		assert_non_null(strstr(bl_buf_text(&seen), "f:second"));
+		assert_string_equal(commit.branch, i == 2 ? "other" : "main");
+		assert_false(commit.partial);
 	}
 }
 
+/* As actions/checkout fetches a pull request's merge: a commit of no branch, one deep. */
 static void a_partial_clone_says_what_to_fetch(void **state)
 {
+	static const char cure[] = "`git fetch --refetch --no-filter origin ";
 	struct bl_git_commit commit;
 	struct bl_git_blob blob = { 0 };
 	struct bl_err err = { 0 };
-	char url[300], id[64];
+	char url[300], id[64], sha[64];
 
 	(void)state;
 	snprintf(url, sizeof(url), "file://%s", folder_path("r"));
 	REPO_GIT(folder_path("r"), "config", "uploadpack.allowFilter", "true");
-	REPO_GIT(folder, "clone", "-q", "--no-checkout", "--filter=blob:none", url, "partial");
-	REPO_ASK(id, folder_path("r"), "rev-parse", "HEAD:a/b");
-	BL_GIT_TREE tree = open_at("partial", "HEAD", &commit);
+	REPO_GIT(folder_path("r"), "update-ref", "refs/pull/1/merge", "HEAD");
+	put_text("r/a/b", "of main");
+	REPO_GIT(folder_path("r"), "commit", "-q", "--amend", "-m", "another", "a/b");
+	REPO_ASK(sha, folder_path("r"), "rev-parse", "refs/pull/1/merge");
+	REPO_ASK(id, folder_path("r"), "rev-parse", "refs/pull/1/merge:a/b");
+	REPO_GIT(folder, "init", "-q", "partial");
+	REPO_GIT(folder_path("partial"), "remote", "add", "origin", url);
+	REPO_GIT(folder_path("partial"), "fetch", "-q", "--filter=blob:none", "--depth=1", "origin",
+	         "refs/pull/1/merge");
+	BL_GIT_TREE tree = open_at("partial", sha, &commit);
 	assert_true(commit.partial);
 	assert_int_equal(bl_git_blob_read(tree, id, &blob, &err), -1);
 	assert_int_equal(err.code, BL_ENOENT);
-	assert_non_null(strstr(err.next, "git fetch --refetch --no-filter"));
+	assert_non_null(strstr(err.next, cure));
+	assert_non_null(strstr(err.next, sha));
 	/* what it says helps */
 	bl_err_clear(&err);
-	REPO_GIT(folder_path("partial"), "fetch", "-q", "--refetch", "--no-filter");
-	BL_GIT_TREE again = open_at("partial", "HEAD", &commit);
+	REPO_GIT(folder_path("partial"), "fetch", "-q", "--refetch", "--no-filter", "origin", sha);
+	BL_GIT_TREE again = open_at("partial", sha, &commit);
 	assert_int_equal(bl_git_blob_read(again, id, &blob, &err), 0);
 	bl_git_blob_done(&blob);
 }
+
+/* The deepest filter: not even the directories came along. */
+static void directories_may_be_missing_too(void **state)
+{
+	struct bl_git_commit commit;
+	struct bl_git_tree *tree = NULL;
+	struct bl_err err = { 0 };
+	char url[300];
+
+	(void)state;
+	snprintf(url, sizeof(url), "file://%s", folder_path("r"));
+	REPO_GIT(folder_path("r"), "config", "uploadpack.allowFilter", "true");
+	REPO_GIT(folder, "clone", "-q", "--bare", "--filter=tree:0", url, "none");
+	assert_int_equal(bl_git_tree_open(folder_path("none"), "HEAD", &tree, &commit, &err), -1);
+	assert_int_equal(err.code, BL_ENOENT);
+	assert_non_null(strstr(err.text, "directory "));
+	assert_non_null(strstr(err.next, "git fetch --refetch --no-filter"));
+}
+
+/* A file that is lost, then one that is cut. */
+static void damage_is_told_from_absence(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+		enum bl_code code;
+	} table[] = {
+		{ NULL, "is not in this clone", BL_ENOENT },
+		{ "x\x9cno", "file ", BL_ECORRUPT },
+	};
+	char id[64], object[96];
+
+	(void)state;
+	REPO_ASK(id, folder_path("r"), "rev-parse", "HEAD:a/b");
+	snprintf(object, sizeof(object), "r/.git/objects/%.2s/%s", id, id + 2);
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_git_commit commit;
+		BL_GIT_TREE tree = open_at("r", "HEAD", &commit);
+		struct bl_git_blob blob = { 0 };
+		struct bl_err err = { 0 };
+
+		remove_path(object);
+		if (table[i].bytes)
+			put_text(object, table[i].bytes);
+		assert_int_equal(bl_git_blob_read(tree, id, &blob, &err), -1);
+		if (err.code != table[i].code || !strstr(err.text, table[i].text))
+			fail_msg("%d %s", err.code, err.text);
+		assert_non_null(strstr(err.next, "git fsck"));
+	}
+}
+
+#define ID_OF_AB "9ae9e86b7bd6cb1472d9373702d8249973da0832"
 
 static int story(struct bl_err *err)
 {
@@ -222,15 +291,16 @@ static int story(struct bl_err *err)
 	BL_AUTO(bl_buf) seen = BL_BUF(4096);
 	struct bl_git_blob blob = { 0 };
 	uint64_t size;
-	int rc;
 
 	if (bl_git_tree_open(folder_path("r"), "HEAD", &tree, &commit, err) ||
 	    bl_git_tree_walk(tree, list, &seen, err) || bl_buf_check(&seen, "seen", err) ||
-	    bl_git_blob_size(tree, "81bf396956bf3e0c0a9bf5b4a8d9ab3d1c9a0d0c", &size, err))
-		return err->code == BL_ENOENT ? (bl_err_clear(err), 0) : -1;
-	rc = bl_git_blob_read(tree, "81bf396956bf3e0c0a9bf5b4a8d9ab3d1c9a0d0c", &blob, err);
+	    bl_git_blob_size(tree, ID_OF_AB, &size, err) ||
+	    bl_git_blob_read(tree, ID_OF_AB, &blob, err))
+		return -1;
+	assert_int_equal(size, 2);
+	assert_memory_equal(blob.bytes, "ab", 2);
 	bl_git_blob_done(&blob);
-	return rc;
+	return 0;
 }
 
 static void every_failed_allocation_is_told(void **state)
@@ -249,8 +319,10 @@ int main(void)
 		IN_REPO(what_names_no_commit_is_refused),
 		IN_REPO(blobs_are_read_whole),
 		IN_REPO(a_visitor_leaves_out_and_ends),
-		IN_REPO(shallow_and_bare_clones_are_enough),
+		IN_REPO(clones_of_all_kinds_are_enough),
 		IN_REPO(a_partial_clone_says_what_to_fetch),
+		IN_REPO(directories_may_be_missing_too),
+		IN_REPO(damage_is_told_from_absence),
 		IN_REPO(every_failed_allocation_is_told),
 	};
 
