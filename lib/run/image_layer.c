@@ -188,7 +188,8 @@ static int write_blob_entry(struct coding *coding, const struct bl_git_entry *en
 static int on_entry(void *arg, const struct bl_git_entry *entry, struct bl_err *err)
 {
 	struct coding *coding = arg;
-	bool is_dir = entry->kind == BL_GIT_DIR, on_the_way;
+	/* a submodule is a directory to all who name it: an ignore file, a context */
+	bool is_dir = entry->kind == BL_GIT_DIR || entry->kind == BL_GIT_MODULE, on_the_way;
 	struct bl_git_blob blob = { 0 };
 	int rc;
 
@@ -197,7 +198,7 @@ static int on_entry(void *arg, const struct bl_git_entry *entry, struct bl_err *
 		return 1;
 	if (check_name(entry->path, err))
 		return -1;
-	if (is_dir)
+	if (entry->kind == BL_GIT_DIR)
 		return 0;
 	coding->files++;
 	if (entry->kind == BL_GIT_MODULE) {
@@ -223,7 +224,8 @@ static int find_entry(void *arg, const struct bl_git_entry *entry, struct bl_err
 	struct search *search = arg;
 
 	(void)err;
-	if (entry->kind == BL_GIT_FILE && !strcmp(entry->path, search->path))
+	if ((entry->kind == BL_GIT_FILE || entry->kind == BL_GIT_EXEC) &&
+	    !strcmp(entry->path, search->path))
 		memcpy(search->id, entry->id, sizeof(search->id));
 	return 1; /* it is in the root */
 }
