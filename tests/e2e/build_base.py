@@ -150,6 +150,9 @@ if "FAKE_HANGS" in os.environ:
 if "FAKE_SAYS" in os.environ:
     sys.exit(os.environ["FAKE_SAYS"].replace("\\\\n", "\\n"))
 shutil.copytree(words[-1], folder / "context", symlinks=True)
+config = pathlib.Path(os.environ["DOCKER_CONFIG"]) / "config.json"
+if config.exists():
+    shutil.copy(config, folder / "config.json")
 output = dict(part.split("=", 1) for part in words[words.index("--output") + 1].split(","))
 shutil.copytree(folder / "image", output["dest"], dirs_exist_ok=True)
 """
@@ -171,6 +174,11 @@ class FakeDocker:
 
     def calls(self):
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    def logins(self):
+        """{registry: "user:password"} of the configuration that a build saw."""
+        auths = json.loads((self.folder / "config.json").read_text())["auths"]
+        return {registry: base64.b64decode(entry["auth"]).decode() for registry, entry in auths.items()}
 
     def context(self):
         return [path.name for path in (self.folder / "context").iterdir()]

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from build_base import buildah, fake_docker, python_image, wheel  # noqa: F401 (fixtures)
+from cloud import REGION
 from conftest import PATIENCE, wait_for_file
 from push_runs import Pusher
 from registries import Commits, files_of, skopeo, unpack
@@ -143,6 +144,18 @@ def test_dockers_instance_in_use_is_taken(build, tmp_path, fake_docker):  # noqa
     build(commits, f"oci:{tmp_path}/out")
     verbs = [call[1] for call in fake_docker.calls() if call[0] == "buildx"]
     assert "build" in verbs and not {"create", "rm"} & set(verbs)
+
+
+def test_a_build_from_ecr_is_logged_in(build, tmp_path, fake_docker, peer):  # noqa: F811
+    ecr = f"111122223333.dkr.ecr.{REGION}.amazonaws.com"
+    build.env |= {**peer.env(), **fake_docker.env, "TMPDIR": str(tmp_path)}
+    commits = commit_of(tmp_path, "dockerfile: Dockerfile", {
+        ".dockerignore": "*\n", "Dockerfile": f"FROM {ecr}/team/base@sha256:{'0' * 64}\nFROM localhost:5000/x:1\n"})
+    build(commits, f"oci:{tmp_path}/out")
+    (registry, login), = fake_docker.logins().items()
+    assert registry == ecr and login.startswith("AWS:") and len(login) > len("AWS:")
+    assert login.split(":", 1)[1] not in str(fake_docker.calls()), "a password is never an argument"
+    assert not list(tmp_path.glob("branchline-build-*")), "nor does it stay in a file"
 
 
 def test_a_failed_docker_build_leaves_no_instance(build, tmp_path, fake_docker):  # noqa: F811
