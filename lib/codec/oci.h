@@ -12,6 +12,7 @@
 #define BL_DIGEST_SIZE 72 /* "sha256:", 64 lower-case digits and a NUL */
 #define BL_MEDIA_SIZE 96
 #define BL_OCI_DOC_MAX ((size_t)4 << 20) /* of a manifest, index or config */
+#define BL_OCI_LAYERS_MAX 127            /* of an image that is written: Docker mounts no more */
 
 bool bl_digest_valid(const char *text); /* sha256 alone */
 BL_MUST int bl_digest_of(const void *bytes, size_t len, char digest[BL_DIGEST_SIZE],
@@ -47,17 +48,18 @@ struct bl_oci_manifest {
 void bl_oci_manifest_done(struct bl_oci_manifest *manifest);
 
 /*
- * media_type: of the reply, "" when not known. BL_ECORRUPT names `what` and the field. BL_EINPUT with
- * a next step: schema 1, an artifact without layers, a layer that is "nondistributable" or of an
- * unknown kind, a digest that is not sha256.
+ * media_type: of the reply, "" when not known. BL_ECORRUPT names `what` and the field, or says that
+ * the document, its type and the reply's do not agree. BL_EINPUT with a next step: schema 1, an
+ * artifact, no layers, a layer that is "nondistributable" or of an unknown kind, a digest that is
+ * not sha256.
  */
 BL_MUST int bl_oci_manifest_read(const char *bytes, size_t len, const char *media_type,
                                  const char *what, struct bl_oci_manifest *out, struct bl_err *err);
 
 /*
  * The manifest of an index for a platform "linux/amd64" or "linux/arm64/v8": os and architecture
- * equal, variant equal when one is asked for; the first that fits; attestations
- * ("unknown/unknown") never. BL_EINPUT lists what there is.
+ * equal, variant equal when one is asked for, else one without variant before the first of any;
+ * attestations ("unknown/unknown") never. BL_EINPUT lists what there is.
  */
 BL_MUST int bl_oci_choose(const struct bl_oci_manifest *index, const char *platform,
                           struct bl_oci_desc *out, struct bl_err *err);
@@ -80,13 +82,18 @@ struct bl_oci_change {
 	size_t n_labels;
 };
 /*
- * The base's config with the change made to it. All that it does not touch stays as it is, unknown
- * members too. BL_ECORRUPT: its diff_ids are not as many as base_layers. Healthcheck goes, as it
- * watched the entry point that is replaced.
+ * The base's config with the change made to it. All that it does not touch stays as it is and where
+ * it is, unknown members too; but Docker's notes of the base's build go (container,
+ * container_config), and with the entry point the Healthcheck that watched it. The layers are told
+ * in `history` where that tells of all layers of the base. BL_ECORRUPT: its diff_ids are not as many
+ * as base_layers. BL_EINPUT: another platform, more than BL_OCI_LAYERS_MAX layers.
  */
 BL_MUST int bl_oci_config_change(const char *bytes, size_t len, size_t base_layers,
                                  const struct bl_oci_change *change, struct bl_buf *out,
                                  struct bl_err *err);
+
+/* BL_EINPUT: more than BL_OCI_LAYERS_MAX. */
+BL_MUST int bl_oci_layers_check(size_t n_layers, struct bl_err *err);
 
 /*
  * A manifest of config and layers. annotations: n of {name, value}, written sorted by name; a NULL

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define READ_LAYERS_MAX 10000
-#define WRITE_LAYERS_MAX 127 /* more cannot be mounted by overlayfs as Docker does it */
+#define SCHEMA_1 "application/vnd.docker.distribution.manifest.v1+"
 #define SIZE_MAX_BYTES ((int64_t)1 << 50)
 
 void bl_oci_manifest_done(struct bl_oci_manifest *manifest)
@@ -63,31 +63,77 @@ static void bare_type(const char *media_type, char out[BL_MEDIA_SIZE])
 	         media_type);
 }
 
-/* The document's own word, else the reply's, else its shape. */
+/* Said by servers that do not know what they serve. */
+static const char *const says_nothing[] = {
+	"application/json",
+	"application/octet-stream",
+	"binary/octet-stream",
+	"text/plain",
+};
+
+static const char *said_kind(const char *said)
+{
+	for (size_t i = 0; i < BL_COUNT(says_nothing); i++)
+		if (!strcmp(said, says_nothing[i]))
+			return "";
+	return said;
+}
+
+static int refuse(struct bl_err *err, const char *why, const char *what)
+{
+	bl_fail(err, BL_EINPUT, "%s%.80s", why, what);
+	return bl_next(err, "name an image for Linux that a current docker or buildah made");
+}
+
+static int refuse_old(const struct bl_value *doc, const char *own, const char *said,
+                      struct bl_err *err)
+{
+	if (bl_value_int_or(doc, "schemaVersion", 0) != 1 && !bl_str_starts(own, SCHEMA_1) &&
+	    !bl_str_starts(said, SCHEMA_1))
+		return 0;
+	bl_fail(err, BL_EINPUT, "a manifest of Docker's schema 1");
+	return bl_next(err, "push that image again with a tool of this decade");
+}
+
+/*
+ * What is read as one thing here and as another elsewhere (CVE-2021-41190) is nothing: an index has
+ * no layers, a manifest no manifests.
+ */
+static int check_shape(const struct bl_value *doc, bool is_index, const char *type,
+                       struct bl_err *err)
+{
+	const struct bl_value *manifests = bl_value_get(doc, "manifests");
+	const struct bl_value *config = bl_value_get(doc, "config");
+	bool is_list = manifests && manifests->type == BL_LIST;
+
+	if (is_index ? is_list && !config && !bl_value_get(doc, "layers") : config && !manifests)
+		return 0;
+	return bl_fail(err, BL_ECORRUPT, "it is not what its type %.80s says", type);
+}
+
+/* The document's own word and the reply's, which must agree, else its shape. */
 static int find_kind(const struct bl_value *doc, const char *replied, struct bl_oci_manifest *out,
                      struct bl_err *err)
 {
-	const char *own = bl_value_text_or(doc, "mediaType", "");
-	bool shape = bl_value_get(doc, "manifests") != NULL;
-	char said[BL_MEDIA_SIZE];
+	const char *own = bl_value_text_or(doc, "mediaType", ""), *said, *type;
+	char bare[BL_MEDIA_SIZE];
 
-	bare_type(replied, said);
-	if (bl_value_int_or(doc, "schemaVersion", 0) == 1) {
-		bl_fail(err, BL_EINPUT, "a manifest of Docker's schema 1");
-		return bl_next(err, "push that image again with a tool of this decade");
-	}
-	if (*own && *said && strcmp(own, said) != 0 && !kind_of(said, &out->is_index))
+	bare_type(replied, bare);
+	said = said_kind(bare);
+	if (refuse_old(doc, own, said, err))
+		return -1;
+	if (*own && *said && strcmp(own, said) != 0)
 		return bl_fail(err, BL_ECORRUPT, "it calls itself %.80s, the registry %.80s", own,
 		               said);
-	if (!*own)
-		own = !kind_of(said, &out->is_index) ? said
-		      : shape                        ? BL_OCI_INDEX
-		                                     : BL_OCI_MANIFEST;
-	if (kind_of(own, &out->is_index))
-		return bl_fail(err, BL_EINPUT, "'%.80s' is no image", own);
-	if (out->is_index != shape || (!shape && !bl_value_get(doc, "config")))
-		return bl_fail(err, BL_ECORRUPT, "it is not what its type %.80s says", own);
-	snprintf(out->media_type, sizeof(out->media_type), "%s", own);
+	type = *own                             ? own
+	       : *said                          ? said
+	       : bl_value_get(doc, "manifests") ? BL_OCI_INDEX
+	                                        : BL_OCI_MANIFEST;
+	if (kind_of(type, &out->is_index))
+		return refuse(err, "no image, but ", type);
+	if (check_shape(doc, out->is_index, type, err))
+		return -1;
+	snprintf(out->media_type, sizeof(out->media_type), "%s", type);
 	return 0;
 }
 
@@ -102,11 +148,11 @@ static int read_desc(const struct bl_value *value, struct bl_oci_desc *out, stru
 	    bl_value_text(value, "digest", &digest, err) || bl_value_int(value, "size", &size, err))
 		return -1;
 	if (!bl_digest_valid(digest))
-		return bl_fail(err, BL_EINPUT, "digest '%.80s' is no sha256", digest);
+		return refuse(err, "no sha256 digest: ", digest);
 	if (size < 0 || size > SIZE_MAX_BYTES)
 		return bl_fail(err, BL_ECORRUPT, "size %lld", (long long)size);
 	if (strlen(type) >= sizeof(out->media_type))
-		return bl_fail(err, BL_EINPUT, "media type '%.80s...'", type);
+		return refuse(err, "an unknown media type, ", type);
 	memcpy(out->media_type, type, strlen(type) + 1);
 	memcpy(out->digest, digest, sizeof(out->digest));
 	out->size = (uint64_t)size;
@@ -126,33 +172,43 @@ static int read_layer(const struct bl_value *value, struct bl_oci_desc *out, str
 			return 0;
 		}
 	}
-	if (strstr(out->media_type, "foreign") || strstr(out->media_type, "nondistributable")) {
-		bl_fail(err, BL_EINPUT, "a layer that may not be copied (%s)", out->media_type);
-		return bl_next(err, "take a base for Linux");
-	}
-	return bl_fail(err, BL_EINPUT, "a layer of unknown kind '%s'", out->media_type);
+	if (strstr(out->media_type, "foreign") || strstr(out->media_type, "nondistributable"))
+		return refuse(err, "a layer that may not be copied, ", out->media_type);
+	return refuse(err, "a layer of unknown kind, ", out->media_type);
+}
+
+static bool is_image_config(const char *media_type)
+{
+	for (size_t i = 0; i < BL_COUNT(config_types); i++)
+		if (!strcmp(media_type, config_types[i]))
+			return true;
+	return false;
 }
 
 static int read_config_desc(const struct bl_value *doc, struct bl_oci_manifest *out,
                             struct bl_err *err)
 {
+	const char *artifact = bl_value_text_or(doc, "artifactType", "");
+
+	if (*artifact && !is_image_config(artifact))
+		return refuse(err, "no image, but an artifact of kind ", artifact);
 	if (read_desc(bl_value_get(doc, "config"), &out->config, err))
 		return bl_wrap(err, "config");
+	if (!is_image_config(out->config.media_type))
+		return refuse(err, "no image, but an artifact of kind ", out->config.media_type);
 	if (out->config.size > BL_OCI_DOC_MAX)
 		return bl_fail(err, BL_ELIMIT, "config: over %zu bytes", BL_OCI_DOC_MAX);
-	for (size_t i = 0; i < BL_COUNT(config_types); i++)
-		if (!strcmp(out->config.media_type, config_types[i]))
-			return 0;
-	return bl_fail(err, BL_EINPUT, "an artifact of kind '%s', no image",
-	               out->config.media_type);
+	return 0;
 }
 
 static int read_layers(const struct bl_value *doc, struct bl_oci_manifest *out, struct bl_err *err)
 {
 	const struct bl_value *layers = bl_value_get(doc, "layers");
 
-	if (!layers || layers->type != BL_LIST || !layers->n)
-		return bl_fail(err, BL_EINPUT, "no layers");
+	if (!layers || layers->type != BL_LIST)
+		return bl_fail(err, BL_ECORRUPT, "layers: no list");
+	if (!layers->n)
+		return refuse(err, "no layers", "");
 	if (layers->n > READ_LAYERS_MAX)
 		return bl_fail(err, BL_ELIMIT, "%zu layers", layers->n);
 	out->layers = calloc(layers->n, sizeof(*out->layers));
@@ -202,32 +258,50 @@ static bool fits(const char *has, const char *wanted)
 	return !strncmp(has, wanted, len) && (!has[len] || has[len] == '/');
 }
 
-int bl_oci_choose(const struct bl_oci_manifest *index, const char *platform,
-                  struct bl_oci_desc *out, struct bl_err *err)
+static bool is_attestation(const struct bl_value *platform)
 {
-	const struct bl_value *manifests = bl_value_get(index->doc, "manifests");
-	BL_AUTO(bl_buf) seen = BL_BUF(400);
-	struct bl_oci_desc desc = { 0 };
+	return !strcmp(bl_value_text_or(platform, "os", ""), "unknown");
+}
+
+/* The one that is exactly it, else the first of any variant: amd64 is there before amd64/v3. */
+static const struct bl_value *best_of(const struct bl_value *manifests, const char *platform,
+                                      struct bl_buf *seen)
+{
+	const struct bl_value *first = NULL;
 	char name[PLATFORM_SIZE];
 
 	for (size_t i = 0; manifests && i < manifests->n; i++) {
 		const struct bl_value *has = bl_value_get(manifests->items[i], "platform");
 
-		if (has)
-			name_platform(has, name);
-		if (has && fits(name, platform)) {
-			if (read_desc(manifests->items[i], &desc, err))
-				return bl_wrap(err, "manifest for %s", platform);
-			*out = desc;
-			return 0;
-		}
-		if (!has || !strcmp(bl_value_text_or(has, "os", ""), "unknown"))
+		if (!has || is_attestation(has))
 			continue;
-		bl_buf_adds(&seen, seen.len ? ", " : "");
-		bl_buf_adds(&seen, name);
+		name_platform(has, name);
+		if (!strcmp(name, platform))
+			return manifests->items[i];
+		if (!first && fits(name, platform))
+			first = manifests->items[i];
+		if (seen->len + PLATFORM_SIZE + 2 < seen->max)
+			bl_buf_addf(seen, "%s%s", seen->len ? ", " : "", name);
+	}
+	return first;
+}
+
+int bl_oci_choose(const struct bl_oci_manifest *index, const char *platform,
+                  struct bl_oci_desc *out, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) seen = BL_BUF(400);
+	const struct bl_value *best =
+		best_of(bl_value_get(index->doc, "manifests"), platform, &seen);
+	struct bl_oci_desc desc = { 0 };
+
+	if (best) {
+		if (read_desc(best, &desc, err))
+			return bl_wrap(err, "manifest for %.60s", platform);
+		*out = desc;
+		return 0;
 	}
 	bl_fail(err, BL_EINPUT, "it is not made for %.60s, but for: %s", platform,
-	        seen.len ? bl_buf_text(&seen) : "nothing");
+	        seen.len ? bl_buf_text(&seen) : "nothing that it names");
 	return bl_next(err, "take another base, or ask for one of these by --platform");
 }
 
@@ -263,17 +337,24 @@ static void add_annotations(struct bl_json *json, const char *const (*pairs)[2],
 	bl_json_end_map(json);
 }
 
+int bl_oci_layers_check(size_t n_layers, struct bl_err *err)
+{
+	if (n_layers <= BL_OCI_LAYERS_MAX)
+		return 0;
+	bl_fail(err, BL_EINPUT, "%zu layers in all: more than %d cannot be run", n_layers,
+	        BL_OCI_LAYERS_MAX);
+	return bl_next(err, "take a base of fewer layers, or make it one: buildah build "
+	                    "--squash-all");
+}
+
 int bl_oci_manifest_write(const struct bl_oci_desc *config, const struct bl_oci_desc *layers,
                           size_t n_layers, const char *const (*annotations)[2], size_t n,
                           struct bl_buf *out, struct bl_err *err)
 {
 	struct bl_json json = BL_JSON(out);
 
-	if (n_layers > WRITE_LAYERS_MAX) {
-		bl_fail(err, BL_EINPUT, "%zu layers: more than %d cannot be run", n_layers,
-		        WRITE_LAYERS_MAX);
-		return bl_next(err, "take a base with fewer layers");
-	}
+	if (bl_oci_layers_check(n_layers, err))
+		return -1;
 	bl_json_map(&json, NULL);
 	bl_json_int(&json, "schemaVersion", 2);
 	bl_json_text(&json, "mediaType", BL_OCI_MANIFEST);
