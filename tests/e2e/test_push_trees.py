@@ -173,7 +173,7 @@ def test_a_file_of_3_gib(push, commits, base, tmp_path):
     commits.git("config", "core.compression", "0")
     commits.commit()
     push(commits, f"oci:{tmp_path}/o:x", base=base, timeout=900)
-    entry, = json.loads((tmp_path / "o" / "index.json").read_text())["manifests"]
+    entry = json.loads((tmp_path / "o" / "index.json").read_text())["manifests"][0]
     blobs = tmp_path / "o" / "blobs" / "sha256"
     code = json.loads((blobs / entry["digest"][7:]).read_text())["layers"][-1]
     with tarfile.open(blobs / code["digest"][7:]) as tar:

@@ -190,10 +190,16 @@ class Registry:
     def do_GetBlob(self, request):
         body = self.blob(request)
         if self.world.options["registry_redirect"]:
-            link = secrets.token_hex(8)
-            self.links[link] = body
-            return Reply(307, [("Location", f"{self.world.urls['cdn']}/cdn/{link}?signed=1")])
+            return Reply(307, [("Location", self.link(request, body))])
         return ranged(request, body, [("Docker-Content-Digest", request.key)])
+
+    def link(self, request, body):
+        """Where ECR has its layers: a bucket of AWS's."""
+        name, place, host = secrets.token_hex(8), place_of(request), self.world.urls["cdn"]
+        if place:
+            host = f"https://prod-{place.region}-starport-layer-bucket.s3.{place.region}.amazonaws.com"
+        self.links[name] = body
+        return f"{host}/cdn/{name}?signed=1"
 
     def follow(self, request):
         """Where blobs really are: a link is its own permission, and an authorization is refused."""

@@ -119,7 +119,7 @@ class World:
 
     def by_host(self, request):
         host = request.header("host", "").partition(":")[0]
-        if ".dkr.ecr" in host or ".dkr-ecr" in host:
+        if ".dkr.ecr" in host or ".dkr-ecr" in host or "-starport-layer-bucket." in host:
             return "registry"
         if not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
             return None
