@@ -25,6 +25,7 @@ GIT_CLEANUP(tree, git_tree_free)
 GIT_CLEANUP(tree_entry, git_tree_entry_free)
 GIT_CLEANUP(blob, git_blob_free)
 GIT_CLEANUP(config, git_config_free)
+GIT_CLEANUP(config_iterator, git_config_iterator_free)
 GIT_CLEANUP(diff, git_diff_free)
 GIT_CLEANUP(patch, git_patch_free)
 

@@ -17,7 +17,7 @@ struct bl_git_tree {
 	git_odb *odb;
 	git_tree *root;
 	char sha[GIT_OID_HEXSZ + 1];
-	bool partial;
+	char promisor[128]; /* the remote that has what a partial clone lacks; "": it is whole */
 };
 
 void bl_git_tree_close(struct bl_git_tree *tree)
@@ -42,12 +42,12 @@ static int missing(const struct bl_git_tree *tree, const char *what, const char 
                    struct bl_err *err)
 {
 	bl_fail(err, BL_ENOENT, "%s %.12s is not in this clone", what, id);
-	if (!tree->partial)
+	if (!tree->promisor[0])
 		return bl_next(err, DAMAGED);
 	return bl_next(err,
-	               "it was cloned in part: `git fetch --refetch --no-filter origin %s`, or "
+	               "it was cloned in part: `git fetch --refetch --no-filter %s %s`, or "
 	               "actions/checkout without `filter` and `sparse-checkout`",
-	               tree->sha);
+	               tree->promisor, tree->sha);
 }
 
 static bool is_damage(int rc)
@@ -75,17 +75,33 @@ static int unreadable(const struct bl_git_tree *tree, int rc, const char *what, 
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-/* A clone made with --filter: its remote promises what is missing. */
-static int read_partial(git_repository *repo, bool *partial, struct bl_err *err)
+/* "remote.NAME.partialclonefilter", or as older ones have it extensions.partialclone = NAME. */
+static void note_promisor(const git_config_entry *entry, char *promisor, size_t size)
+{
+	static const char section[] = "remote.", key[] = ".partialclonefilter";
+	size_t n = strlen(entry->name), start = sizeof(section) - 1, end = sizeof(key) - 1;
+
+	if (!strcmp(entry->name, "extensions.partialclone"))
+		bl_git_copy_text(promisor, size, entry->value);
+	else if (n > start + end && n - start - end < size &&
+	         !strncmp(entry->name, section, start) && !strcmp(entry->name + n - end, key))
+		snprintf(promisor, size, "%.*s", (int)(n - start - end), entry->name + start);
+}
+
+/* Entry by entry: the look-up by an expression leaks in Debian's libgit2. */
+static int read_promisor(struct bl_git_tree *tree, struct bl_err *err)
 {
 	GIT(config) config = NULL;
-	const char *filter;
-	int rc = git_repository_config_snapshot(&config, repo);
+	GIT(config_iterator) entries = NULL;
+	git_config_entry *entry;
+	int rc = git_repository_config_snapshot(&config, tree->repo);
 
-	if (rc)
+	if (!rc)
+		rc = git_config_iterator_new(&entries, config);
+	while (!rc && !(rc = git_config_next(&entry, entries)))
+		note_promisor(entry, tree->promisor, sizeof(tree->promisor));
+	if (rc != GIT_ITEROVER)
 		return bl_git_failed(rc, "read the configuration", err);
-	*partial = !git_config_get_string(&filter, config, "remote.origin.partialclonefilter") ||
-	           !git_config_get_string(&filter, config, "extensions.partialclone");
 	git_error_clear();
 	return 0;
 }
@@ -161,7 +177,7 @@ static int read_commit(struct bl_git_tree *tree, const char *rev, struct bl_git_
 	memcpy(tree->sha, out->sha, sizeof(tree->sha));
 	git_oid_tostr(out->tree, sizeof(out->tree), git_commit_tree_id(commit));
 	out->committed_s = git_commit_time(commit);
-	out->partial = tree->partial;
+	out->partial = tree->promisor[0] != '\0';
 	rc = git_commit_tree(&tree->root, commit);
 	return rc ? unreadable(tree, rc, "directory", out->tree, err) : 0;
 }
@@ -180,7 +196,7 @@ int bl_git_tree_open(const char *path, const char *rev, struct bl_git_tree **out
 			bl_next(err, "run it in a clone of the repository");
 		return -1;
 	}
-	if (read_partial(tree->repo, &tree->partial, err) || read_commit(tree, rev, &found, err))
+	if (read_promisor(tree, err) || read_commit(tree, rev, &found, err))
 		return -1;
 	rc = git_repository_odb(&tree->odb, tree->repo);
 	if (rc)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +28,7 @@ static int set_up(void **state)
 	put_text("r/a/.gitkeep", "");
 	put_text("r/a.b", "dot");
 	put_text("r/a-b", "dash");
+	put_text("r/a0", "digit");
 	put_text("r/run", "#!/bin/sh\n");
 	chmod(folder_path("r/run"), 0755);
 	make_link("r/link", "a/b");
@@ -68,7 +70,7 @@ static void entries_come_in_gits_own_order(void **state)
 	(void)state;
 	assert_int_equal(bl_git_tree_walk(tree, list, &seen, &err), 0);
 	assert_string_equal(bl_buf_text(&seen),
-	                    "f:a-b f:a.b d:a f:a/.gitkeep f:a/b l:link x:run s:sub");
+	                    "f:a-b f:a.b d:a f:a/.gitkeep f:a/b f:a0 l:link x:run s:sub");
 }
 
 static void a_commit_is_named_in_many_ways(void **state)
@@ -167,7 +169,7 @@ static void a_visitor_leaves_out_and_ends(void **state)
 	(void)state;
 	assert_int_equal(bl_git_tree_walk(tree, leave_out, &seen, &err), -1);
 	assert_string_equal(err.text, "enough");
-	assert_string_equal(bl_buf_text(&seen), "f:a-b f:a.b d:a l:link");
+	assert_string_equal(bl_buf_text(&seen), "f:a-b f:a.b d:a f:a0 l:link");
 }
 
 /* fetch-depth 1, a bare repository, a second work tree: all of the commit's objects are there. */
@@ -183,7 +185,6 @@ static void clones_of_all_kinds_are_enough(void **state)
 	REPO_GIT(folder_path("r"), "commit", "-q", "-m", "two");
 	REPO_GIT(folder, "clone", "-q", "--depth", "1", url, "shallow");
 	REPO_GIT(folder, "clone", "-q", "--bare", url, "bare.git");
-	REPO_GIT(folder_path("r"), "config", "extensions.worktreeConfig", "true");
 	REPO_GIT(folder_path("r"), "worktree", "add", "-q", "-b", "other", folder_path("tree"));
 	for (size_t i = 0; i < BL_COUNT(names); i++) {
 		struct bl_git_commit commit;
@@ -198,58 +199,121 @@ static void clones_of_all_kinds_are_enough(void **state)
 	}
 }
 
-/* As actions/checkout fetches a pull request's merge: a commit of no branch, one deep. */
-static void a_partial_clone_says_what_to_fetch(void **state)
+/* --- Partial clones --------------------------------------------------------------------------- */
+
+typedef bool partial_check(const char *sha, const char *id);
+
+/*
+ * In a process of its own: Debian's libgit2 leaks in reading the extensions of a repository, and
+ * the leak checker would call that ours.
+ */
+static void assert_apart(partial_check *holds, const char *sha, const char *id)
 {
-	static const char cure[] = "`git fetch --refetch --no-filter origin ";
-	struct bl_git_commit commit;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(!holds(sha, id));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
+/* The error of opening FOLDER/partial at sha and reading the blob. */
+static struct bl_err read_partial(const char *sha, const char *id, struct bl_git_commit *commit)
+{
+	BL_GIT_TREE tree = NULL;
 	struct bl_git_blob blob = { 0 };
 	struct bl_err err = { 0 };
-	char url[300], id[64], sha[64];
 
-	(void)state;
+	if (!bl_git_tree_open(folder_path("partial"), sha, &tree, commit, &err) &&
+	    !bl_git_blob_read(tree, id, &blob, &err))
+		bl_git_blob_done(&blob);
+	return err;
+}
+
+static bool is_told(const char *remote, const char *what, const char *sha, const char *id)
+{
+	struct bl_git_commit commit = { 0 };
+	struct bl_err err = read_partial(sha, id, &commit);
+	char cure[160];
+
+	snprintf(cure, sizeof(cure), "`git fetch --refetch --no-filter %s %s`", remote, sha);
+	if (err.code == BL_ENOENT && strstr(err.next, cure) && !strncmp(err.text, what, 4))
+		return true;
+	fprintf(stderr, "%d %s (%s)\n", err.code, err.text, err.next);
+	return false;
+}
+
+static bool a_file_is_missing(const char *sha, const char *id)
+{
+	return is_told("origin", "file", sha, id);
+}
+
+static bool a_file_of_upstream_is_missing(const char *sha, const char *id)
+{
+	return is_told("up.Stream", "file", sha, id);
+}
+
+static bool a_directory_is_missing(const char *sha, const char *id)
+{
+	return is_told("origin", "dire", sha, id);
+}
+
+static bool all_is_there(const char *sha, const char *id)
+{
+	struct bl_git_commit commit = { 0 };
+
+	return read_partial(sha, id, &commit).code == BL_OK && commit.partial;
+}
+
+/* As actions/checkout fetches a pull request's merge: a commit of no branch, one deep. */
+static void fetch_in_part(const char *remote, const char *filter, char sha[64], char id[64])
+{
+	char url[300];
+
 	snprintf(url, sizeof(url), "file://%s", folder_path("r"));
 	REPO_GIT(folder_path("r"), "config", "uploadpack.allowFilter", "true");
 	REPO_GIT(folder_path("r"), "update-ref", "refs/pull/1/merge", "HEAD");
 	put_text("r/a/b", "of main");
 	REPO_GIT(folder_path("r"), "commit", "-q", "--amend", "-m", "another", "a/b");
-	REPO_ASK(sha, folder_path("r"), "rev-parse", "refs/pull/1/merge");
-	REPO_ASK(id, folder_path("r"), "rev-parse", "refs/pull/1/merge:a/b");
+	repo_ask(sha, 64, folder_path("r"),
+	         (const char *const[]){ "rev-parse", "refs/pull/1/merge", NULL });
+	repo_ask(id, 64, folder_path("r"),
+	         (const char *const[]){ "rev-parse", "refs/pull/1/merge:a/b", NULL });
 	REPO_GIT(folder, "init", "-q", "partial");
-	REPO_GIT(folder_path("partial"), "remote", "add", "origin", url);
-	REPO_GIT(folder_path("partial"), "fetch", "-q", "--filter=blob:none", "--depth=1", "origin",
+	REPO_GIT(folder_path("partial"), "remote", "add", remote, url);
+	REPO_GIT(folder_path("partial"), "fetch", "-q", filter, "--depth=1", remote,
 	         "refs/pull/1/merge");
-	BL_GIT_TREE tree = open_at("partial", sha, &commit);
-	assert_true(commit.partial);
-	assert_int_equal(bl_git_blob_read(tree, id, &blob, &err), -1);
-	assert_int_equal(err.code, BL_ENOENT);
-	assert_non_null(strstr(err.next, cure));
-	assert_non_null(strstr(err.next, sha));
-	/* what it says helps */
-	bl_err_clear(&err);
-	REPO_GIT(folder_path("partial"), "fetch", "-q", "--refetch", "--no-filter", "origin", sha);
-	BL_GIT_TREE again = open_at("partial", sha, &commit);
-	assert_int_equal(bl_git_blob_read(again, id, &blob, &err), 0);
-	bl_git_blob_done(&blob);
 }
 
-/* The deepest filter: not even the directories came along. */
-static void directories_may_be_missing_too(void **state)
+static void a_partial_clone_says_what_to_fetch(void **state)
 {
-	struct bl_git_commit commit;
-	struct bl_git_tree *tree = NULL;
-	struct bl_err err = { 0 };
-	char url[300];
+	static const struct {
+		const char *remote, *filter;
+		partial_check *check;
+	} table[] = {
+		{ "origin", "--filter=blob:none", a_file_is_missing },
+		{ "up.Stream", "--filter=blob:none", a_file_of_upstream_is_missing },
+		{ "origin", "--filter=tree:0", a_directory_is_missing },
+	};
+	char sha[64], id[64];
 
-	(void)state;
-	snprintf(url, sizeof(url), "file://%s", folder_path("r"));
-	REPO_GIT(folder_path("r"), "config", "uploadpack.allowFilter", "true");
-	REPO_GIT(folder, "clone", "-q", "--bare", "--filter=tree:0", url, "none");
-	assert_int_equal(bl_git_tree_open(folder_path("none"), "HEAD", &tree, &commit, &err), -1);
-	assert_int_equal(err.code, BL_ENOENT);
-	assert_non_null(strstr(err.text, "directory "));
-	assert_non_null(strstr(err.next, "git fetch --refetch --no-filter"));
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		if (i) {
+			folder_drop(state);
+			set_up(state);
+		}
+		fetch_in_part(table[i].remote, table[i].filter, sha, id);
+		assert_apart(table[i].check, sha, id);
+		/* what it says helps */
+		REPO_GIT(folder_path("partial"), "fetch", "-q", "--refetch", "--no-filter",
+		         table[i].remote, sha);
+		assert_apart(all_is_there, sha, id);
+	}
 }
+
+/* --- What fails ------------------------------------------------------------------------------- */
 
 /* A file that is lost, then one that is cut. */
 static void damage_is_told_from_absence(void **state)
@@ -321,7 +385,6 @@ int main(void)
 		IN_REPO(a_visitor_leaves_out_and_ends),
 		IN_REPO(clones_of_all_kinds_are_enough),
 		IN_REPO(a_partial_clone_says_what_to_fetch),
-		IN_REPO(directories_may_be_missing_too),
 		IN_REPO(damage_is_told_from_absence),
 		IN_REPO(every_failed_allocation_is_told),
 	};
