@@ -11,7 +11,9 @@
 #define PIECE ((size_t)256 << 10)
 #define WINDOW ((size_t)32 << 10)
 #define THREADS_MAX 8
-#define MEMORY_LEVEL 9 /* zlib's most: longer blocks, a little smaller */
+#define BLOCK_HEAD ((size_t)5)
+#define BLOCK_MAX ((size_t)65535) /* a stored block's most, RFC 1951, 3.2.4 */
+#define MEMORY_LEVEL 9            /* zlib's most: longer blocks, a little smaller */
 
 /* A piece on its way: filled by the caller, deflated by anybody, given on in order. */
 enum state { FREE, FILLING, READY, TAKEN, DONE };
@@ -30,6 +32,8 @@ struct piece {
 
 struct bl_gzip {
 	struct bl_gzip_options options;
+	unsigned char *block; /* of level 0: BLOCK_HEAD, then block_len bytes; no pieces then */
+	size_t block_len;
 	struct piece *pieces; /* a ring of n_pieces */
 	size_t n_pieces;
 	size_t head, tail; /* next to give on; the one being filled */
@@ -142,6 +146,40 @@ static int give(struct bl_gzip *gzip, const void *bytes, size_t len, struct bl_e
 	return gzip->options.sink(gzip->options.arg, bytes, len, err);
 }
 
+/* Level 0 without zlib: a small layer is this, and wants neither its time nor its memory. */
+static int give_block(struct bl_gzip *gzip, bool last, struct bl_err *err)
+{
+	unsigned char *head = gzip->block;
+	size_t len = gzip->block_len;
+
+	head[0] = last;
+	head[1] = (unsigned char)len;
+	head[2] = (unsigned char)(len >> 8);
+	head[3] = (unsigned char)~head[1];
+	head[4] = (unsigned char)~head[2];
+	gzip->crc = crc32(gzip->crc, head + BLOCK_HEAD, (uInt)len);
+	gzip->total += len;
+	gzip->block_len = 0;
+	return give(gzip, head, BLOCK_HEAD + len, err);
+}
+
+static int add_stored(struct bl_gzip *gzip, const unsigned char *from, size_t len,
+                      struct bl_err *err)
+{
+	while (len) {
+		size_t n;
+
+		if (gzip->block_len == BLOCK_MAX && give_block(gzip, false, err))
+			return -1;
+		n = BLOCK_MAX - gzip->block_len < len ? BLOCK_MAX - gzip->block_len : len;
+		memcpy(gzip->block + BLOCK_HEAD + gzip->block_len, from, n);
+		gzip->block_len += n;
+		from += n;
+		len -= n;
+	}
+	return 0;
+}
+
 static int give_piece(struct bl_gzip *gzip, struct piece *piece, struct bl_err *err)
 {
 	if (piece->failed)
@@ -218,6 +256,8 @@ int bl_gzip_add(struct bl_gzip *gzip, const void *bytes, size_t len, struct bl_e
 {
 	const unsigned char *from = bytes;
 
+	if (gzip->block)
+		return add_stored(gzip, from, len, err);
 	while (len) {
 		struct piece *piece = &gzip->pieces[gzip->tail % gzip->n_pieces];
 		size_t n;
@@ -238,20 +278,38 @@ int bl_gzip_add(struct bl_gzip *gzip, const void *bytes, size_t len, struct bl_e
 	return 0;
 }
 
-int bl_gzip_finish(struct bl_gzip *gzip, struct bl_err *err)
+static int finish_pieces(struct bl_gzip *gzip, struct bl_err *err)
 {
 	struct piece *piece = &gzip->pieces[gzip->tail % gzip->n_pieces];
-	unsigned char trailer[8];
 
 	if (piece->state != FILLING && begin_piece(gzip, err))
 		return -1;
-	if (hand_over(gzip, true, err))
+	return hand_over(gzip, true, err);
+}
+
+int bl_gzip_finish(struct bl_gzip *gzip, struct bl_err *err)
+{
+	unsigned char trailer[8];
+
+	if (gzip->block ? give_block(gzip, true, err) : finish_pieces(gzip, err))
 		return -1;
 	for (int i = 0; i < 4; i++) {
 		trailer[i] = (unsigned char)(gzip->crc >> (8 * i));
 		trailer[4 + i] = (unsigned char)(gzip->total >> (8 * i));
 	}
 	return give(gzip, trailer, sizeof(trailer), err);
+}
+
+static bool make_room(struct bl_gzip *gzip)
+{
+	if (!gzip->options.level) {
+		gzip->block = malloc(BLOCK_HEAD + BLOCK_MAX);
+		return gzip->block != NULL;
+	}
+	/* the one before is needed for its window: two at least */
+	gzip->n_pieces = 2 + 2 * (size_t)gzip->options.threads;
+	gzip->pieces = calloc(gzip->n_pieces, sizeof(*gzip->pieces));
+	return gzip->pieces != NULL;
 }
 
 int bl_gzip_open(const struct bl_gzip_options *options, struct bl_gzip **out, struct bl_err *err)
@@ -263,10 +321,7 @@ int bl_gzip_open(const struct bl_gzip_options *options, struct bl_gzip **out, st
 	gzip->options = *options;
 	if (gzip->options.threads > THREADS_MAX)
 		gzip->options.threads = THREADS_MAX;
-	/* the one before is needed for its window: two at least */
-	gzip->n_pieces = 2 + 2 * (size_t)gzip->options.threads;
-	gzip->pieces = calloc(gzip->n_pieces, sizeof(*gzip->pieces));
-	gzip->has_lock = gzip->pieces && !pthread_mutex_init(&gzip->lock, NULL);
+	gzip->has_lock = make_room(gzip) && !pthread_mutex_init(&gzip->lock, NULL);
 	if (!gzip->has_lock || pthread_cond_init(&gzip->changed, NULL)) {
 		bl_gzip_close(gzip);
 		return bl_fail(err, BL_ENOMEM, "gzip: out of memory");
@@ -292,5 +347,6 @@ void bl_gzip_close(struct bl_gzip *gzip)
 	if (gzip->has_lock)
 		pthread_mutex_destroy(&gzip->lock);
 	free(gzip->pieces);
+	free(gzip->block);
 	free(gzip);
 }

@@ -51,10 +51,9 @@ static int check_path(const char *path, struct bl_err *err)
 
 static void put_octal(char *field, size_t size, uint64_t value)
 {
-	char text[24];
-
-	snprintf(text, sizeof(text), "%0*" PRIo64, (int)size - 1, value);
-	memcpy(field, text, size - 1);
+	/* 50,000 files are 250,000 of them: printf is too slow */
+	for (size_t at = size - 1; at-- > 0; value >>= 3)
+		field[at] = (char)('0' + (value & 7));
 }
 
 /* At a '/' so that both halves fit; false: there is none. */

@@ -82,9 +82,8 @@ static int write_blob(void *arg, const void *bytes, size_t len, struct bl_err *e
 
 static int open_gzip(struct bl_layer_out *out, int level, struct bl_err *err)
 {
-	/* copying takes no help, which would cost a megabyte a thread */
 	const struct bl_gzip_options options = {
-		.level = level, .threads = level ? out->threads : 0, .sink = write_blob, .arg = out
+		.level = level, .threads = out->threads, .sink = write_blob, .arg = out
 	};
 
 	return bl_gzip_open(&options, &out->gzip, err);

@@ -95,9 +95,9 @@ static void assert_unzips(const struct bl_buf *zipped, const char *text, size_t 
 
 static void gzip_gives_the_input_back(void **state)
 {
-	static const size_t sizes[] = {
-		0, 1, 100, 256 << 10, (256 << 10) + 1, (512 << 10), 3 * MIB
-	};
+	static const size_t sizes[] = { 0,           1,         100,       65535,
+		                        65536,       2 * 65535, 256 << 10, (256 << 10) + 1,
+		                        (512 << 10), 3 * MIB };
 
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(sizes); i++)
