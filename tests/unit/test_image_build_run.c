@@ -67,8 +67,7 @@ static int build_of(struct bl_git_tree *tree, struct bl_err *err)
 	snprintf(work, sizeof(work), "%s/w-XXXXXX", folder);
 	assert_non_null(mkdtemp(work));
 	how.tree = tree;
-	if (bl_build_run(&how, work, NULL, path, err) ||
-	    bl_layout_open(path, false, &layout, err))
+	if (bl_build_run(&how, work, NULL, path, err) || bl_layout_open(path, false, &layout, err))
 		return -1;
 	return bl_layout_head_manifest(layout, "base", &desc, err);
 }
