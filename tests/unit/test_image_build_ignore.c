@@ -47,6 +47,9 @@ static void patterns_are_tied_to_the_root(void **state)
 		{ "a/b", "a/b/c", true },
 		{ "a/b", "a", false },
 		{ ".", "a", false },
+		{ "../a", "a", false },
+		{ "../x/../a", "a", false },
+		{ "/../a", "a", true },
 		{ "../a", "a", false }, /* outside of the context */
 		{ "b/../../a", "a", false },
 		{ "/../a", "a", true }, /* there is nothing above the root */
@@ -86,6 +89,8 @@ static void wildcards_know_directories(void **state)
 		{ "**.py?", "a/.pyc", true },
 		{ "a**b", "axb", false }, /* "**" ends at a '/' */
 		{ "a**b", "ax/b", true },
+		{ "**.pyc", "a/b.pyc", true }, /* but not there */
+		{ "**.pyc", "a/b.pycs", false },
 		{ "[a-c]x", "bx", true },
 		{ "[a-c]x", "dx", false },
 		{ "[^a-c]x", "dx", true },
