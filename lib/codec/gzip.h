@@ -7,8 +7,8 @@
 /*
  * A gzip stream by zlib: header without name and time, OS 255. Its bytes depend on the input alone,
  * not on how it came in pieces nor on how many threads work: the input is cut every 256 KiB, each
- * piece is deflated by itself with the 32 KiB before it as its dictionary. Level 0 is stored blocks of
- * 65,535 bytes, made here, in the caller's thread.
+ * piece is deflated by itself with the 32 KiB before it as its dictionary. Level 0 is stored blocks
+ * of 65,535 bytes, made here, in the caller's thread.
  */
 struct bl_gzip;
 
