@@ -5,8 +5,8 @@
 #include "codec/value.h"
 
 /*
- * The documents of an image: manifest, index, config; OCI's and Docker's (schema 2). Pure: bytes in,
- * bytes out. What is written is always OCI's, compact JSON in a fixed order: the same input gives
+ * The documents of an image: manifest, index, config; OCI's and Docker's (schema 2). Pure: bytes
+ * in, bytes out. What is written is always OCI's, compact JSON in a fixed order: the same input gives
  * the same digest.
  */
 #define BL_DIGEST_SIZE 72 /* "sha256:", 64 lower-case digits and a NUL */
@@ -85,8 +85,8 @@ struct bl_oci_change {
  * The base's config with the change made to it. All that it does not touch stays as it is and where
  * it is, unknown members too; but Docker's notes of the base's build go (container,
  * container_config), and with the entry point the Healthcheck that watched it. The layers are told
- * in `history` where that tells of all layers of the base. BL_ECORRUPT: its diff_ids are not as many
- * as base_layers. BL_EINPUT: another platform, more than BL_OCI_LAYERS_MAX layers.
+ * in `history` where that tells of all layers of the base. BL_ECORRUPT: its diff_ids are not as
+ * many as base_layers. BL_EINPUT: another platform, more than BL_OCI_LAYERS_MAX layers.
  */
 BL_MUST int bl_oci_config_change(const char *bytes, size_t len, size_t base_layers,
                                  const struct bl_oci_change *change, struct bl_buf *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a manifest, an index and a config. What is taken can be written, is the same when it is
- * read again, and is never two things at once.
+ * Any bytes as a manifest, an index and a config. What is taken can be written, is the same when it
+ * is read again, and is never two things at once.
  */
 #include "codec/oci.h"
 
