@@ -56,6 +56,7 @@ def no_image(layout):
 # --- A base that comes in pieces ----------------------------------------------------------------------
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("redirect", [False, True])
 def test_a_cut_download_goes_on_where_it_was(peer, base, push, repo, tmp_path, redirect):  # noqa: F811
     peer.options(registry_redirect=redirect)
@@ -104,6 +105,7 @@ def start(push, repo, *words):
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.sample
 def test_uploads_that_the_registry_forgets(peer, base, place, push, repo, processes):  # noqa: F811
     peer.script(service="registry", operation="PutUpload", hold="put", count=0)
     process = start(push, repo, "--to", place, "--image-base", base, "--json")
@@ -173,6 +175,7 @@ def test_an_immutable_tag_whose_reply_was_lost(peer, base, place, push, repo):  
     assert_tagged(peer, repo, pushed)
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle(peer, base, place, push, repo, processes, number):  # noqa: F811
     peer.script(service="registry", operation="PutUpload", hold="put", count=0)
@@ -188,6 +191,7 @@ def test_stopped_in_the_middle(peer, base, place, push, repo, processes, number)
     assert_tagged(peer, repo, push(repo, place, base=base))
 
 
+@pytest.mark.sample
 def test_two_at_once(peer, base, place, push, repo, processes):  # noqa: F811
     """Both make the same image; neither is in the other's way."""
     both = [start(push, repo, "--to", place, "--image-base", base, "--json") for _ in range(2)]
@@ -248,6 +252,7 @@ def helper(folder, name, answer, status=0):
     path.chmod(0o755)
 
 
+@pytest.mark.sample
 def test_helpers_and_identity_tokens(peer, base, place, push, repo, tmp_path):  # noqa: F811
     """A credential helper of PATH; what it gives as <token> goes to the token service alone."""
     peer.options(registry_auth="bearer")
