@@ -17,7 +17,7 @@
 #define TREE_PATH_SIZE 4097
 #define PATH_SIZE (sizeof(BL_IMAGE_CODE) + TREE_PATH_SIZE)
 
-/* --- What is in a tree and may not be in an image ----------------------------------------------- */
+/* --- What is in a tree and may not be in an image --------------------------------------------- */
 
 struct finding {
 	uint64_t n;

@@ -44,7 +44,8 @@ BL_MUST int bl_layer_of_code(const struct bl_layer_code *how, struct bl_layer *o
 /*
  * The programs found beside ours, below /opt/branchline/bin, mode 0755: branchline-runner, and
  * branchline-gpu where it exists. Stored, not deflated: it is sent once, and its digest is
- * wanted at every push. folder NULL: beside our own executable. BL_ENOENT: no branchline-runner there.
+ * wanted at every push. folder NULL: beside our own executable. BL_ENOENT: no branchline-runner
+ * there.
  */
 BL_MUST int bl_layer_of_runner(const char *folder, struct bl_layer *out, struct bl_err *err);
 

@@ -35,8 +35,8 @@ BL_MUST int bl_layer_end(struct bl_layer_out *out, const char *created_by, struc
 void bl_layer_out_done(struct bl_layer_out *out);
 
 /*
- * Pure: zlib's level for a tar of so many bytes. Below 2 MiB none: deflating 1 MB costs 10 ms of CPU
- * at level 1, as much as sending the 0.7 MB that it saves at 70 MB/s.
+ * Pure: zlib's level for a tar of so many bytes. Below 2 MiB none: deflating 1 MB costs 10 ms of
+ * CPU at level 1, as much as sending the 0.7 MB that it saves at 70 MB/s.
  */
 #define BL_LAYER_STORED_MAX ((size_t)2 << 20)
 int bl_layer_level(uint64_t tar_bytes);

@@ -92,7 +92,7 @@ static void it_is_what_git_archive_gives(void **state)
 	bl_layer_done(&layer);
 }
 
-/* --- Size, threads and compression -------------------------------------------------------------- */
+/* --- Size, threads and compression ------------------------------------------------------------ */
 
 static void put_large(size_t len)
 {

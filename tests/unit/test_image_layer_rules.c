@@ -18,7 +18,7 @@
 #define LFS "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 #define SUBMODULE "160000,1234567890123456789012345678901234567890,"
 
-/* --- What may not be in one --------------------------------------------------------------------- */
+/* --- What may not be in one ------------------------------------------------------------------- */
 
 static void refused(const struct bl_layer_code how, const char *text, const char *next)
 {
@@ -106,7 +106,7 @@ static void directories_are_left_out_with_all_below(void **state)
 	bl_layer_done(&layer);
 }
 
-/* --- The runner, the file, memory ---------------------------------------------------------------- */
+/* --- The runner, the file, memory ------------------------------------------------------------- */
 
 static void the_runner_is_what_lies_in_the_folder(void **state)
 {
