@@ -13,7 +13,7 @@
 #define THREADS_MAX 8
 #define BLOCK_HEAD ((size_t)5)
 #define BLOCK_MAX ((size_t)65535) /* a stored block's most, RFC 1951, 3.2.4 */
-#define MEMORY_LEVEL 8 /* 9 is no faster and no smaller, for 128 KiB more a piece */
+#define MEMORY_LEVEL 8            /* 9 is no faster and no smaller, for 128 KiB more a piece */
 
 /* A piece on its way: filled by the caller, deflated by anybody, given on in order. */
 enum state { FREE, FILLING, READY, TAKEN, DONE };
