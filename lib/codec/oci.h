@@ -6,8 +6,8 @@
 
 /*
  * The documents of an image: manifest, index, config; OCI's and Docker's (schema 2). Pure: bytes
- * in, bytes out. What is written is always OCI's, compact JSON in a fixed order: the same input gives
- * the same digest.
+ * in, bytes out. What is written is always OCI's, compact JSON in a fixed order: the same input
+ * gives the same digest.
  */
 #define BL_DIGEST_SIZE 72 /* "sha256:", 64 lower-case digits and a NUL */
 #define BL_MEDIA_SIZE 96
