@@ -72,21 +72,29 @@ static int look_at_base(struct making *making, struct bl_err *err)
 	return 0;
 }
 
+/* Under which others find it. A directory's path means nothing elsewhere: no name. */
+static void add_base_name(const struct bl_image_options *options, struct bl_buf *out)
+{
+	struct bl_image_ref bare = *options->base_ref;
+
+	bare.digest[0] = '\0';
+	if (bare.registry[0])
+		bl_image_ref_add(out, &bare);
+}
+
 static int hash_inputs(struct making *making, struct bl_err *err)
 {
 	const struct bl_image_options *options = making->options;
 	BL_AUTO(bl_buf) name = BL_BUF(1024);
-	struct bl_image_ref bare = *options->base_ref;
 
-	bare.digest[0] = '\0';
-	bl_image_ref_add(&name, &bare);
+	add_base_name(options, &name);
 	bl_image_source(options->commit, &making->source);
 	if (bl_buf_check(&name, "base", err) || bl_buf_check(&making->source, "remote", err))
 		return -1;
 	return bl_image_inputs_hash(
 		&(struct bl_image_inputs){
 			.base_digest = making->base_desc.digest,
-			.base_name = bl_buf_text(&name),
+			.base_name = name.len ? bl_buf_text(&name) : NULL,
 			.base_from = options->base_from,
 			.platform = options->platform,
 			.sha = options->commit->sha,
@@ -191,10 +199,8 @@ static int make_manifest(const struct making *making, const struct bl_image *ima
 	BL_AUTO(bl_buf) name = BL_BUF(1024);
 	BL_AUTO(bl_buf) layers = BL_BUF(image->n_pieces * sizeof(struct bl_oci_desc) + 1);
 	const struct bl_image_piece *config = &image->pieces[image->n_pieces - 1];
-	struct bl_image_ref bare = *options->base_ref;
 
-	bare.digest[0] = '\0';
-	bl_image_ref_add(&name, &bare);
+	add_base_name(options, &name);
 	for (size_t i = 0; i + 1 < image->n_pieces; i++)
 		bl_buf_add(&layers, &image->pieces[i].blob, sizeof(struct bl_oci_desc));
 	if (bl_buf_check(&name, "base", err) || bl_buf_check(&layers, "layers", err))
@@ -202,7 +208,7 @@ static int make_manifest(const struct making *making, const struct bl_image *ima
 	const char *annotations[][2] = {
 		{ BL_IMAGE_INPUTS, making->inputs },
 		{ "org.opencontainers.image.base.digest", making->base_desc.digest },
-		{ "org.opencontainers.image.base.name", bl_buf_text(&name) },
+		{ "org.opencontainers.image.base.name", name.len ? bl_buf_text(&name) : NULL },
 		{ "org.opencontainers.image.created", making->created },
 		{ "org.opencontainers.image.revision", options->commit->sha },
 		{ "org.opencontainers.image.source",

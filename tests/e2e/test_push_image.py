@@ -70,6 +70,16 @@ def test_the_same_tree_is_the_same_layer_everywhere(push, repo, tmp_path):
     assert again["digest"] == first["digest"]
 
 
+def test_where_a_base_lies_on_disk_is_nobodys_business(push, repo, tmp_path):
+    digests = set()
+    for name in ("here", "there"):
+        pushed = push(repo, f"oci:{tmp_path}/{name}-out", base=layout_with_base(tmp_path, name))
+        manifest = unpack(tmp_path / f"{name}-out", repo.sha())[0]
+        assert "org.opencontainers.image.base.name" not in manifest["annotations"]
+        digests.add(pushed["digest"])
+    assert len(digests) == 1
+
+
 def test_a_clone_without_history_or_work_tree_is_enough(push, repo, tmp_path):
     base, url = layout_with_base(tmp_path), f"file://{repo.path}"
     repo.commit({"more": "1"})
