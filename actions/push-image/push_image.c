@@ -46,7 +46,7 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* --- What is pushed ----------------------------------------------------------------------------- */
+/* --- What is pushed --------------------------------------------------------------------------- */
 
 struct pushing {
 	const struct push_options *opt;
@@ -210,7 +210,7 @@ static int get_base(struct pushing *pushing, const struct bl_place_options *plac
 		&pushing->base, err);
 }
 
-/* --- Pushing ------------------------------------------------------------------------------------ */
+/* --- Pushing ---------------------------------------------------------------------------------- */
 
 static int push_once(struct pushing *pushing, struct bl_image *image, struct bl_err *err)
 {
@@ -272,7 +272,7 @@ static int push_it(struct pushing *pushing, const struct bl_place_options *place
 	return rc;
 }
 
-/* --- Telling ------------------------------------------------------------------------------------ */
+/* --- Telling ---------------------------------------------------------------------------------- */
 
 static int write_outputs(const struct pushed *pushed, struct bl_err *err)
 {

@@ -45,13 +45,15 @@ const struct bl_config_key bl_config_table[] = {
 	  "Image that the code is put on, by tag or digest.", "The image" },
 	{ "image.requirements", BL_CONFIG_PATH, NULL, NULL, 0, 0, RESULT,
 	  "Installed on the base: requirements*.txt, pylock.toml or uv.lock. Excludes "
-	  "`image.dockerfile`.", NULL },
+	  "`image.dockerfile`.",
+	  NULL },
 	{ "image.dockerfile", BL_CONFIG_PATH, NULL, NULL, 0, 0, RESULT,
 	  "Dockerfile to build the base from. Excludes `image.requirements` and `image.base`.",
 	  NULL },
 	{ "image.context", BL_CONFIG_PATH, ".", NULL, 0, 0, RESULT,
 	  "What of the commit goes into the image, at the same paths; also the Dockerfile's "
-	  "context.", NULL },
+	  "context.",
+	  NULL },
 	{ "image.code", BL_CONFIG_WORD, "layer", "layer|baked", 0, 0, RESULT,
 	  "Whether the commit's tree is appended as a layer, or already is in the image.", NULL },
 
