@@ -44,7 +44,8 @@ static void more_help(struct bl_buf *out)
 		"commit's files below /opt/ml/code. No daemon, no Dockerfile; nothing is sent "
 		"that\n"
 		"is there. With image.requirements or image.dockerfile the base is built first,\n"
-		"by buildah or docker, unless one with the same inputs is there.\n");
+		"by buildah or docker, unless one with the same inputs is there.\n"
+		"Every key of branchline.yaml is a flag too, as --image-base NAME.\n");
 }
 
 const struct bl_usage push_usage = {
@@ -55,7 +56,6 @@ const struct bl_usage push_usage = {
 		 "tag.",
 	.options = table,
 	.n_options = BL_COUNT(table),
-	.words = "",
 	.config = true,
 	.more = more_help,
 };
