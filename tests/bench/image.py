@@ -50,12 +50,13 @@ class Bench:
         self.bin, self.tools, self.work, self.rounds = bin_dir, tools, work, rounds
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("AWS_", "BRANCHLINE_", "GITHUB_"))}
-        self.env.update(HOME=str(work), TMPDIR=str(work), DOCKER_CONFIG=str(work), REGISTRY_AUTH_FILE="/dev/null",
+        self.env.update(HOME=str(work), TMPDIR=str(work), DOCKER_CONFIG=str(work),
                         BUILDAH_ISOLATION="chroot", STORAGE_DRIVER="vfs", GIT_CONFIG_GLOBAL="/dev/null",
                         GIT_AUTHOR_NAME="A", GIT_AUTHOR_EMAIL="a@example.org", GIT_COMMITTER_NAME="A",
                         GIT_COMMITTER_EMAIL="a@example.org", OTEL_TRACES_EXPORTER="none",
                         XDG_RUNTIME_DIR=str(work / "run"))
         (work / "run").mkdir(mode=0o700)
+        (work / "config.json").write_text("{}")
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         (work / "registry.yml").write_text(
