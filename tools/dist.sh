@@ -15,10 +15,12 @@ for to in "$folder" "$actions"; do
 	rm -rf "$to"
 	mkdir -p "$to"
 	cp "$built"/* "$to/"
+	# what push-image wants to know of its runner at every push
+	"$to/branchline" push-image --describe-runner >"$to/branchline-runner.layer"
 	(cd "$to" && sha256sum -- * >../SHA256SUMS && mv ../SHA256SUMS .)
 done
 # They start: musl and the corrected specs agree.
-for program in "$folder"/branchline*; do
+for program in "$folder"/branchline "$folder"/branchline-runner; do
 	status=0
 	"$program" --help </dev/null >/dev/null 2>&1 || status=$?
 	[ "$status" -lt 126 ] || { echo "tools/dist.sh: $program --help: status $status" >&2; exit 1; }

@@ -330,6 +330,16 @@ static int tell(const struct pushing *pushing, const struct bl_image *image, str
 	return 0;
 }
 
+static int describe(struct bl_err *err)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(4096);
+
+	if (bl_layer_describe_runner(NULL, &text, err))
+		return bl_wrap(err, "push-image");
+	puts(bl_buf_text(&text));
+	return 0;
+}
+
 int verb_push_image(int argc, char **argv, struct bl_err *err)
 {
 	BL_AUTO(bl_args) args = { 0 };
@@ -343,6 +353,8 @@ int verb_push_image(int argc, char **argv, struct bl_err *err)
 
 	if (bl_options_read(&push_usage, argc, argv, &opt, &args, err) || args.helped)
 		return err->code ? -1 : 0;
+	if (opt.describe)
+		return describe(err);
 	pushing.since_ms = bl_mono_ms();
 	push_show_init(&pushing.show);
 	catch_signals();

@@ -33,6 +33,8 @@ static const struct bl_option table[] = {
 	  "for AWS; default AWS_REGION" },
 	{ "allow-http", 0, BL_OPT_SWITCH, offsetof(struct push_options, allow_http), NULL,
 	  "registries without TLS, which localhost needs not" },
+	{ "describe-runner", 0, BL_OPT_SWITCH, offsetof(struct push_options, describe), NULL,
+	  "only print what branchline-runner.layer has to say" },
 	BL_OPT_JSON(struct push_options),
 };
 

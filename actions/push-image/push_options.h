@@ -8,7 +8,7 @@ struct push_options {
 	const char *to, *commit, *tags_text, *platform, *job, *file, *profile, *region;
 	struct bl_each tags;
 	int64_t at_once;
-	bool create, allow_http, json;
+	bool create, allow_http, json, describe;
 };
 
 #define PUSH_TAGS_MAX (BL_EACH_MAX + 1)

@@ -2,6 +2,7 @@
 #include "run/image.h"
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "run/image_blobs.h"
 #include "run/image_inputs.h"
 
@@ -249,6 +250,16 @@ static int list_pieces(const struct making *making, struct bl_image *image, stru
 	return describe_config(making, &image->pieces[n + 2], err);
 }
 
+/* Mostly the registry has it, and its bytes are not made. */
+static int read_runner(void *arg, uint64_t offset, char *to, size_t len, struct bl_err *err)
+{
+	struct making *making = arg;
+
+	if (bl_layer_make_runner(making->options->runner_folder, &making->runner, err))
+		return -1;
+	return bl_fs_pread(making->runner.fd, to, len, offset, err);
+}
+
 /* A base of the same repository has all its layers there: the manifest could not be there else. */
 static int put_blobs(struct making *making, struct bl_image *image, struct bl_err *err)
 {
@@ -267,8 +278,7 @@ static int put_blobs(struct making *making, struct bl_image *image, struct bl_er
 			(struct bl_image_job){ .piece = &image->pieces[i], .from = options->base };
 	jobs[n++] = (struct bl_image_job){ .piece = &own[1],
 		                           .source = bl_blob_of_fd(&making->code.fd) };
-	jobs[n++] = (struct bl_image_job){ .piece = &own[0],
-		                           .source = bl_blob_of_fd(&making->runner.fd) };
+	jobs[n++] = (struct bl_image_job){ .piece = &own[0], .source = { read_runner, making } };
 	jobs[n++] = (struct bl_image_job){ .piece = &own[2],
 		                           .source = bl_blob_of_buf(&making->config) };
 	rc = bl_image_put_blobs(
@@ -344,7 +354,7 @@ static int push(struct making *making, struct bl_image *image, struct bl_err *er
 
 	bl_utc_text(options->commit->committed_s * 1000, making->created);
 	if (bl_image_exec_json(options->config, &making->exec_json, err) ||
-	    bl_layer_of_runner(options->runner_folder, &making->runner, err) ||
+	    bl_layer_know_runner(options->runner_folder, &making->runner, err) ||
 	    look_at_base(making, err) || hash_inputs(making, err) ||
 	    look_at_target(making, &there, &desc, &image->unchanged, err))
 		return -1;

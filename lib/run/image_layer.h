@@ -49,4 +49,16 @@ BL_MUST int bl_layer_of_code(const struct bl_layer_code *how, struct bl_layer *o
  */
 BL_MUST int bl_layer_of_runner(const char *folder, struct bl_layer *out, struct bl_err *err);
 
+/*
+ * The same without its bytes (fd -1) where a note beside the programs knows their layer: hashing
+ * the programs costs a fifth of making the layer, and mostly the registry has it. A note of other
+ * programs counts as none.
+ */
+#define BL_RUNNER_NOTE "branchline-runner.layer"
+BL_MUST int bl_layer_know_runner(const char *folder, struct bl_layer *out, struct bl_err *err);
+/* Makes the bytes, where they are not there. BL_ECORRUPT: the note was wrong. */
+BL_MUST int bl_layer_make_runner(const char *folder, struct bl_layer *layer, struct bl_err *err);
+/* The note's text, a JSON document. */
+BL_MUST int bl_layer_describe_runner(const char *folder, struct bl_buf *out, struct bl_err *err);
+
 #endif
