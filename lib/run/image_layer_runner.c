@@ -179,17 +179,32 @@ static bool read_note(const struct bl_value *note, const char *hex, struct bl_la
 	return true;
 }
 
+/* In the runner's own folder. */
+static int name_note(const char *folder, char path[4096], struct bl_err *err)
+{
+	BL_FD fd = -1;
+	size_t room;
+	char *name;
+
+	if (open_program(folder, "branchline-runner", false, path, &fd, err))
+		return -1;
+	name = strrchr(path, '/') + 1;
+	room = 4096 - (size_t)(name - path);
+	return (size_t)snprintf(name, room, BL_RUNNER_NOTE) < room
+	               ? 0
+	               : bl_fail(err, BL_EINPUT, "'%.100s...': too long", path);
+}
+
 int bl_layer_know_runner(const char *folder, struct bl_layer *out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(4096);
 	char path[4096], hex[BL_SHA256_HEX];
 	struct bl_err unread = { 0 };
-	BL_FD fd = -1;
 	BL_VALUE note = NULL;
 
-	if (open_program(folder, BL_RUNNER_NOTE, true, path, &fd, err))
+	if (name_note(folder, path, err))
 		return -1;
-	if (fd >= 0 && !bl_fs_read_path(path, &text, &unread) &&
+	if (!bl_fs_read_path(path, &text, &unread) &&
 	    !bl_json_document(bl_buf_text(&text), text.len, path, 1, &note, &unread)) {
 		if (hash_programs(folder, hex, err))
 			return -1;

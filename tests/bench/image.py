@@ -86,6 +86,12 @@ class Bench:
             sys.exit(f"{command}: status {status}\n{done.stderr}")
         return float(wall) / 1000, float(cpu) / 1000, int(rss) / 1024
 
+    def run(self, command, cwd):
+        """Once, not measured; its failure in its own words."""
+        done = subprocess.run(command, cwd=cwd, env=self.env, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{command}: {done.stderr}")
+
     def compare(self, rows, rounds=None, few=()):
         """{name: [measures]}; rows: {name: command_of(round)}; those in `few` run twice only."""
         seen = {name: [] for name in rows}
@@ -167,8 +173,7 @@ class Bench:
         repo = self.commits("small", rounds + 2, 50, 1 << 20)
         place, base = f"{self.host}/demo", f"{self.host}/demo:base"
         # the runner's layer is sent once per repository
-        subprocess.run(self.ours(place, base, f"HEAD~{rounds + 1}"), cwd=repo, env=self.env, check=True,
-                       capture_output=True)
+        self.run(self.ours(place, base, f"HEAD~{rounds + 1}"), repo)
         subprocess.run(f"git -C {repo} archive --prefix=opt/ml/code/ HEAD | gzip -6 > {self.work}/code.tgz", shell=True,
                        check=True, env=self.env)
         rows = {"branchline push-image": lambda n: (self.ours(place, base, f"HEAD~{rounds - n}"), repo)}
@@ -205,7 +210,7 @@ class Bench:
             self.seed("demo")
             repo = self.commits("small", 1, 50, 1 << 20)
         place, base = f"{self.host}/demo", f"{self.host}/demo:base"
-        subprocess.run(self.ours(place, base), cwd=repo, env=self.env, check=True, capture_output=True)
+        self.run(self.ours(place, base), repo)
         seen = self.compare({
             "branchline push-image": lambda n: (self.ours(place, base), repo),
             "skopeo copy (same image)": lambda n: (
