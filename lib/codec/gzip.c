@@ -307,7 +307,7 @@ static bool make_room(struct bl_gzip *gzip)
 		return gzip->block != NULL;
 	}
 	/* the one before is needed for its window: two at least */
-	gzip->n_pieces = 2 + 2 * (size_t)gzip->options.threads;
+	gzip->n_pieces = 2 + 8 * (size_t)gzip->options.threads;
 	gzip->pieces = calloc(gzip->n_pieces, sizeof(*gzip->pieces));
 	return gzip->pieces != NULL;
 }
