@@ -37,7 +37,7 @@ static void start(void)
 		return;
 	/* in CI the checkout often belongs to another user; we only read it and run nothing */
 	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-	/* git hashed every object when it was fetched or added, and does not again when it reads one;
+	/* git hashed every object when it was fetched or added, and does not when it reads one:
 	 * damage shows in zlib's own sum */
 	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
 	git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, BL_COUNT(extensions));

@@ -99,7 +99,7 @@ int bl_layer_of_runner(const char *folder, struct bl_layer *out, struct bl_err *
 	return rc;
 }
 
-/* --- The note beside the programs --------------------------------------------------------------- */
+/* --- The note beside the programs ------------------------------------------------------------- */
 
 static int hash_program(struct bl_sha256 *sha, const char *path, const char *name, int fd,
                         struct bl_err *err)
