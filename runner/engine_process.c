@@ -56,6 +56,7 @@ static int start(struct engine *engine, const struct engine_spec *spec, struct b
 		.argv = argv,
 		.dir_fd = -1,
 		.own_group = true,
+		.hold_signals = true,
 		/* training must not outlive its supervisor: nobody would hold its deadline */
 		.parent_signal = SIGKILL,
 	};

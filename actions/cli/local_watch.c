@@ -253,6 +253,7 @@ static int start_host(struct local *local, bool resume, struct watch *watch, int
 		.fds = fds,
 		.n_fds = BL_COUNT(fds),
 		.own_group = true,
+		.hold_signals = true,
 		/*
 		 * when we are gone nobody waits for it: it saves what there is and can be resumed
 		 */

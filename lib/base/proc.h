@@ -58,6 +58,8 @@ uint64_t bl_proc_start_ticks(int64_t pid);
  *   own_group     its own process group
  *   no_pidfd      the caller reaps by SIGCHLD: works where a sandbox refuses pidfd_open too
  *   parent_signal PR_SET_PDEATHSIG, 0: none
+ *   hold_signals  TERM, INT and HUP stay blocked: for our own programs, which take them when they
+ *                 are ready, so that one that comes before does not end them
  * Signal mask and dispositions are those of a fresh process. PATH is envp's when given. A file
  * without a #! line is not handed to a shell: 126.
  */
@@ -65,7 +67,7 @@ struct bl_spawn {
 	const char *file;
 	char *const *argv;
 	char *const *envp;
-	bool search, own_group, no_pidfd;
+	bool search, own_group, no_pidfd, hold_signals;
 	int dir_fd;
 	int (*fds)[2];
 	size_t n_fds;

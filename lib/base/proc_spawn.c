@@ -35,15 +35,18 @@ struct plan {
 
 /* From here to `become`: only async-signal-safe calls, in the child. */
 
-static void reset_signals(void)
+static void reset_signals(bool hold)
 {
+	static const int held[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction fresh = { .sa_handler = SIG_DFL };
-	sigset_t none;
+	sigset_t mask;
 
 	for (int signum = 1; signum <= SIGNALS; signum++)
 		sigaction(signum, &fresh, NULL); /* EINVAL for those that cannot be set */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&mask);
+	for (size_t i = 0; i < BL_COUNT(held) && hold; i++)
+		sigaddset(&mask, held[i]);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* First all out of the way, then each to its place: an own number may be another's target. */
@@ -121,7 +124,7 @@ static void become(struct plan *plan)
 		complain(plan, errno, STEP_SETUP);
 	if (how->dir_fd >= 0 && fchdir(how->dir_fd))
 		complain(plan, errno, STEP_DIR);
-	reset_signals();
+	reset_signals(how->hold_signals);
 	if (plan->path)
 		complain(plan, search_exec(plan), STEP_EXEC);
 	execve(how->file, how->argv, plan->envp);

@@ -202,6 +202,33 @@ static void the_child_is_as_fresh(void **state)
 	assert_non_null(strstr(text, expect));
 }
 
+/* A stop that comes before our own program is ready for it waits, and does not end it. (A shell
+ * would unblock them.) */
+static void held_signals_are_blocked(void **state)
+{
+	char *argv[] = { S("grep"), S("SigBlk"), S("/proc/self/status"), NULL };
+	struct bl_err err = { 0 };
+	struct bl_child child;
+	int out[2], status;
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	int fds[][2] = { { out[1], STDOUT_FILENO } };
+	const struct bl_spawn how = { .file = "grep",
+		                      .search = true,
+		                      .argv = argv,
+		                      .dir_fd = -1,
+		                      .fds = fds,
+		                      .n_fds = 1,
+		                      .hold_signals = true };
+	assert_int_equal(bl_proc_spawn(&how, &child, &status, &err), 0);
+	close(out[1]);
+	read_all(out[0], text, sizeof(text));
+	assert_int_equal(wait_for(&child), 0);
+	assert_non_null(strstr(text, "SigBlk:\t0000000000004003"));
+}
+
 static void overlapping_descriptors_find_their_places(void **state)
 {
 	char *argv[] = { S("sh"), S("-c"), S("echo three >&3; echo four >&4"), NULL };
@@ -502,6 +529,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_cannot_be_executed_is_named),
 		cmocka_unit_test(a_failed_spawn_leaves_no_child),
 		cmocka_unit_test(the_child_is_as_fresh),
+		cmocka_unit_test(held_signals_are_blocked),
 		cmocka_unit_test(overlapping_descriptors_find_their_places),
 		cmocka_unit_test(the_path_and_directory_given_are_used),
 		cmocka_unit_test(we_are_alive_and_a_reaped_child_is_dead),
