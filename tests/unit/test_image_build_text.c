@@ -170,7 +170,7 @@ static void names_in_locks_are_found(void **state)
 	static const char text[] = "[[package]]\nsource = { editable = \".\" }\n"
 				   "source = { directory = \"libs/a\" }\n"
 				   "wheels = [{ path = \"w/b.whl\", hash = \"x\" }]\n"
-				   "source = { registry = \"https://pypi.org/simple\" }\n"
+				   "source = { registry = \"https://packages.example/simple\" }\n"
 				   "path = \"/abs\"\npathology = \"c\"\n";
 	BL_AUTO(bl_buf) out = BL_BUF(4096);
 	struct bl_err err = { 0 };
