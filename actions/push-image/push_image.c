@@ -224,7 +224,6 @@ static int push_once(struct pushing *pushing, struct bl_image *image, struct bl_
 			.base = base->place,
 			.target = pushing->target,
 			.base_ref = &base->ref,
-			.target_ref = &pushing->target_ref,
 			.base_manifest = base->manifest.len ? &base->manifest : NULL,
 			.base_desc = &base->desc,
 			.base_from = base->hash[0] ? base->hash : NULL,

@@ -318,23 +318,6 @@ int bl_git_blob_read(struct bl_git_tree *tree, const char id[41], struct bl_git_
 	return 0;
 }
 
-int bl_git_blob_size(struct bl_git_tree *tree, const char id[41], uint64_t *out, struct bl_err *err)
-{
-	git_object_t type;
-	git_oid oid;
-	size_t size;
-	int rc = git_oid_fromstr(&oid, id);
-
-	if (!rc)
-		rc = git_odb_read_header(&size, &type, tree->odb, &oid);
-	if (rc)
-		return unreadable(tree, rc, "file", id, err);
-	if (bl_git_ended(err))
-		return -1;
-	*out = size;
-	return 0;
-}
-
 void bl_git_blob_done(struct bl_git_blob *blob)
 {
 	git_odb_object_free(blob->object);

@@ -62,9 +62,6 @@ struct bl_git_blob {
 };
 BL_MUST int bl_git_blob_read(struct bl_git_tree *tree, const char id[41], struct bl_git_blob *out,
                              struct bl_err *err);
-/* Its size alone, which costs less. */
-BL_MUST int bl_git_blob_size(struct bl_git_tree *tree, const char id[41], uint64_t *out,
-                             struct bl_err *err);
 void bl_git_blob_done(struct bl_git_blob *blob); /* takes a zeroed one */
 
 #endif

@@ -17,6 +17,9 @@
 bool bl_digest_valid(const char *text); /* sha256 alone */
 BL_MUST int bl_digest_of(const void *bytes, size_t len, char digest[BL_DIGEST_SIZE],
                          struct bl_err *err);
+/* Of what was added to a hash, which ends it. */
+struct bl_sha256;
+BL_MUST int bl_digest_end(struct bl_sha256 *sha, char digest[BL_DIGEST_SIZE], struct bl_err *err);
 
 #define BL_OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 #define BL_OCI_INDEX "application/vnd.oci.image.index.v1+json"

@@ -15,6 +15,16 @@ bool bl_digest_valid(const char *text)
 	       strspn(text + len, "0123456789abcdef") == BL_DIGEST_SIZE - 1 - len;
 }
 
+int bl_digest_end(struct bl_sha256 *sha, char digest[BL_DIGEST_SIZE], struct bl_err *err)
+{
+	char hex[BL_SHA256_HEX];
+
+	if (bl_sha256_hex(sha, hex, err))
+		return -1;
+	snprintf(digest, BL_DIGEST_SIZE, PREFIX "%s", hex);
+	return 0;
+}
+
 int bl_digest_of(const void *bytes, size_t len, char digest[BL_DIGEST_SIZE], struct bl_err *err)
 {
 	char hex[BL_SHA256_HEX];

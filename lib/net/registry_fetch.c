@@ -75,7 +75,7 @@ static int look_at_head(struct bl_blob_stream *stream, uint64_t offset, struct b
 static int hash(struct bl_blob_stream *stream, const char *bytes, size_t len, struct bl_err *err)
 {
 	uint64_t end = stream->at + len;
-	char hex[BL_SHA256_HEX];
+	char digest[BL_DIGEST_SIZE];
 	size_t old;
 
 	if (stream->at > stream->hashed || end <= stream->hashed)
@@ -86,11 +86,11 @@ static int hash(struct bl_blob_stream *stream, const char *bytes, size_t len, st
 	stream->hashed = end;
 	if (end < stream->blob.size)
 		return 0;
-	if (bl_sha256_hex(stream->sha, hex, err))
+	if (bl_digest_end(stream->sha, digest, err))
 		return -1;
-	if (!strcmp(hex, stream->blob.digest + strlen("sha256:")))
+	if (!strcmp(digest, stream->blob.digest))
 		return 0;
-	bl_fail(err, BL_ECORRUPT, "its bytes are sha256:%s", hex);
+	bl_fail(err, BL_ECORRUPT, "its bytes are %s", digest);
 	return bl_next(err, "push that image again: the registry's copy is damaged");
 }
 

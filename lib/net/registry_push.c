@@ -47,7 +47,7 @@ static int read_body(void *arg, uint64_t offset, char *to, size_t len, struct bl
 /* The source's bytes once more: whose fault is it that they have another digest? */
 static int check_source(struct upload *up, struct bl_err *err)
 {
-	char digest[BL_DIGEST_SIZE], hex[BL_SHA256_HEX], piece[16384];
+	char digest[BL_DIGEST_SIZE], piece[16384];
 	struct bl_sha256 *sha;
 	int rc = bl_sha256_new(&sha, err);
 
@@ -63,11 +63,10 @@ static int check_source(struct upload *up, struct bl_err *err)
 		at += n;
 	}
 	if (!rc)
-		rc = bl_sha256_hex(sha, hex, err);
+		rc = bl_digest_end(sha, digest, err);
 	bl_sha256_free(sha);
 	if (rc)
 		return bl_wrap(err, "%s: read it again", up->what);
-	snprintf(digest, sizeof(digest), "sha256:%s", hex);
 	if (!strcmp(digest, up->blob->digest)) {
 		bl_recode(&up->last, BL_ECORRUPT);
 		bl_wrap(&up->last, "damaged on the way");

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT_ONCE 4
 #define EXEC_JSON_MAX ((size_t)1 << 20)
 
 /* What a push knows after having looked, and makes. */
@@ -286,7 +285,7 @@ static int put_blobs(struct making *making, struct bl_image *image, struct bl_er
 			.jobs = jobs,
 			.n = n,
 			.target = options->target,
-			.at_once = options->at_once ? options->at_once : AT_ONCE,
+			.at_once = options->at_once,
 			.stop = options->stop,
 			.progress = options->progress,
 			.arg = options->arg,
@@ -340,9 +339,6 @@ static int make_and_put(struct making *making, struct bl_image *image, struct bl
 		if (image->pieces[i].how == BL_IMAGE_SENT)
 			image->pushed_bytes += image->pieces[i].blob.size;
 	memcpy(image->digest, desc.digest, sizeof(image->digest));
-	memcpy(image->code_digest, making->code.oci.blob.digest, sizeof(image->code_digest));
-	image->code_files = making->code.files;
-	image->code_bytes = making->code.tar_bytes;
 	return 0;
 }
 

@@ -15,7 +15,7 @@ struct bl_image_options {
 	const struct bl_git_commit *commit;
 	const struct bl_config *config;
 	struct bl_place *base, *target;
-	const struct bl_image_ref *base_ref, *target_ref;
+	const struct bl_image_ref *base_ref;
 	const struct bl_buf *base_manifest;  /* when it has been fetched already; NULL */
 	const struct bl_oci_desc *base_desc; /* of it */
 	const char *base_from;               /* hash of the base's inputs; NULL: it was not built */
@@ -38,11 +38,11 @@ struct bl_image_piece {
 };
 
 struct bl_image {
-	char digest[BL_DIGEST_SIZE], base_digest[BL_DIGEST_SIZE], code_digest[BL_DIGEST_SIZE];
+	char digest[BL_DIGEST_SIZE], base_digest[BL_DIGEST_SIZE];
 	bool unchanged;                /* it had been pushed before: nothing was sent */
 	struct bl_image_piece *pieces; /* n_pieces, lowest layer first, the config last */
 	size_t n_pieces;
-	uint64_t pushed_bytes, code_files, code_bytes;
+	uint64_t pushed_bytes;
 };
 void bl_image_done(struct bl_image *image);
 

@@ -2,8 +2,10 @@
 #include "run/image_blobs.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #define THREADS_MAX 16
+#define AT_ONCE 4
 #define STACK_BYTES ((size_t)512 << 10) /* musl's default is 128 KiB */
 
 struct work {
@@ -108,12 +110,25 @@ static int put_one(struct hand *hand, const struct bl_image_job *job, struct bl_
 	return 0;
 }
 
+/* An image may have one layer twice, such as Docker's empty one: it is put once. */
+static bool came_before(const struct bl_image_jobs *jobs, size_t job)
+{
+	for (size_t i = 0; i < job; i++)
+		if (!strcmp(jobs->jobs[i].piece->blob.digest, jobs->jobs[job].piece->blob.digest))
+			return true;
+	return false;
+}
+
 static bool take(struct hand *hand)
 {
 	struct work *work = hand->work;
 	bool got;
 
 	pthread_mutex_lock(&work->lock);
+	while (work->next < work->jobs->n && came_before(work->jobs, work->next)) {
+		work->jobs->jobs[work->next].piece->how = BL_IMAGE_THERE;
+		work->total -= work->jobs->jobs[work->next++].piece->blob.size;
+	}
 	got = !work->err.code && work->next < work->jobs->n;
 	if (got)
 		hand->job = work->next++;
@@ -149,7 +164,8 @@ static void *run_hand(void *arg)
 static void run_hands(struct work *work)
 {
 	const struct bl_image_jobs *jobs = work->jobs;
-	size_t want = jobs->at_once < jobs->n ? jobs->at_once : jobs->n, n = 0;
+	size_t at_once = jobs->at_once ? jobs->at_once : AT_ONCE;
+	size_t want = at_once < jobs->n ? at_once : jobs->n, n = 0;
 	struct hand hands[THREADS_MAX], mine = { .work = work, .target = jobs->target };
 	pthread_attr_t how;
 	bool has_how = want > 1 && !pthread_attr_init(&how);

@@ -16,7 +16,7 @@ struct bl_image_jobs {
 	struct bl_image_job *jobs;
 	size_t n;
 	struct bl_place *target;
-	unsigned at_once;  /* threads; 1 or 0: the caller's alone */
+	unsigned at_once;  /* threads; 1: the caller's alone; 0: 4 */
 	atomic_bool *stop; /* NULL: none */
 	void (*progress)(void *arg, uint64_t sent, uint64_t total); /* one call at a time; NULL */
 	void *arg;

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define AT_ONCE 4
-
 /* The manifest that the reference names; of an index the one for the platform. */
 int bl_image_manifest_for(struct bl_place *place, const char *platform, struct bl_buf *bytes,
                           struct bl_oci_desc *desc, struct bl_oci_manifest *out, struct bl_err *err)
@@ -49,7 +47,7 @@ static int copy_blobs(const struct bl_image_copy *copy, const struct bl_oci_mani
 				.jobs = jobs,
 				.n = n,
 				.target = copy->to,
-				.at_once = copy->at_once ? copy->at_once : AT_ONCE,
+				.at_once = copy->at_once,
 				.stop = copy->stop,
 				.progress = copy->progress,
 				.arg = copy->arg,

@@ -295,8 +295,6 @@ int bl_layer_of_code(const struct bl_layer_code *how, struct bl_layer *out, stru
 		rc = bl_layer_end(&coding.out,
 		                  how->baked ? "branchline: command" : "branchline: code", out,
 		                  err);
-	if (!rc)
-		out->files = coding.files;
 	bl_layer_out_done(&coding.out);
 	bl_ignore_free(coding.ignore);
 	return rc;

@@ -9,7 +9,6 @@
 struct bl_layer {
 	struct bl_oci_layer oci;
 	int fd; /* the blob's bytes, from offset 0 */
-	uint64_t tar_bytes, files;
 };
 void bl_layer_done(struct bl_layer *layer);
 

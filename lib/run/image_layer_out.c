@@ -136,7 +136,6 @@ int bl_layer_entry(struct bl_layer_out *out, const struct bl_tar_entry *entry, s
 	bl_buf_reset(&out->head);
 	if (bl_tar_add_header(&out->head, entry, err))
 		return -1;
-	out->files += entry->type != BL_TAR_DIR;
 	return bl_layer_bytes(out, out->head.data, out->head.len, err);
 }
 
@@ -160,16 +159,6 @@ int bl_layer_file(struct bl_layer_out *out, const char *path, unsigned mode, con
 	               : 0;
 }
 
-static int name_digest(struct bl_sha256 *sha, char digest[BL_DIGEST_SIZE], struct bl_err *err)
-{
-	char hex[BL_SHA256_HEX];
-
-	if (bl_sha256_hex(sha, hex, err))
-		return -1;
-	snprintf(digest, BL_DIGEST_SIZE, "sha256:%s", hex);
-	return 0;
-}
-
 int bl_layer_end(struct bl_layer_out *out, const char *created_by, struct bl_layer *layer,
                  struct bl_err *err)
 {
@@ -178,13 +167,11 @@ int bl_layer_end(struct bl_layer_out *out, const char *created_by, struct bl_lay
 
 	if (bl_layer_bytes(out, zeros, sizeof(zeros), err) ||
 	    (!out->gzip && decide(out, true, err)) || bl_gzip_finish(out->gzip, err) ||
-	    name_digest(out->blob, made.oci.blob.digest, err) ||
-	    name_digest(out->tar, made.oci.diff_id, err))
+	    bl_digest_end(out->blob, made.oci.blob.digest, err) ||
+	    bl_digest_end(out->tar, made.oci.diff_id, err))
 		return -1;
 	made.oci.blob.size = out->blob_bytes;
 	made.oci.created_by = created_by;
-	made.tar_bytes = out->tar_bytes;
-	made.files = out->files;
 	made.fd = bl_fd_take(&out->fd);
 	*layer = made;
 	return 0;

@@ -15,7 +15,7 @@ struct bl_layer_out {
 	unsigned threads;
 	struct bl_buf held; /* the beginning, until it is known whether it is worth compressing */
 	struct bl_buf head; /* of one entry */
-	uint64_t tar_bytes, blob_bytes, files;
+	uint64_t tar_bytes, blob_bytes;
 };
 
 /* stored: whatever the size, nothing is deflated. */

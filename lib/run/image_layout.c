@@ -169,21 +169,21 @@ static int copy(const struct bl_oci_desc *blob, const struct bl_blob_source *sou
 static int write_blob(const struct bl_oci_desc *blob, const struct bl_blob_source *source,
                       struct bl_push *push, int file, struct bl_err *err)
 {
-	char hex[BL_SHA256_HEX];
+	char digest[BL_DIGEST_SIZE];
 	struct bl_sha256 *sha;
 	int rc;
 
 	if (bl_sha256_new(&sha, err))
 		return -1;
 	rc = bl_fs_allocate(file, blob->size, err) || copy(blob, source, push, sha, file, err) ||
-	                     bl_sha256_hex(sha, hex, err)
+	                     bl_digest_end(sha, digest, err)
 	             ? -1
 	             : 0;
 	bl_sha256_free(sha);
 	if (rc)
 		return -1;
-	if (strcmp(hex, blob->digest + strlen("sha256:")) != 0)
-		return bl_fail(err, BL_ECORRUPT, "its bytes are sha256:%s", hex);
+	if (strcmp(digest, blob->digest) != 0)
+		return bl_fail(err, BL_ECORRUPT, "its bytes are %s", digest);
 	return 0;
 }
 

@@ -37,6 +37,15 @@ def test_what_the_base_says_of_itself_is_kept(push, repo, layout, tmp_path):
     assert got["WorkingDir"] == "/opt/ml/code"
 
 
+def test_a_layer_that_is_there_twice_is_put_once(push, repo, layout, peer, tmp_path):  # noqa: F811
+    """As Docker's images have their empty one."""
+    layout.image("base", [BASE_LAYERS[0], BASE_LAYERS[1], BASE_LAYERS[0], BASE_LAYERS[0]])
+    pushed = push(repo, f"{peer.registry}/team/demo", base=f"oci:{layout.path}:base")
+    asked = [entry["key"] for entry in peer.log("HeadBlob")]
+    assert len(asked) == len(set(asked)) == 5, "two of the base, runner, code, config"
+    assert sorted(pushed.how()["base"]) == ["sent", "sent", "there", "there"]
+
+
 def hand_made(layout, layers, **config):
     """A base whose config is not what our own helper writes."""
     diffs = ["sha256:" + str(n) * 64 for n in range(len(layers))]

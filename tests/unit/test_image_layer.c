@@ -22,7 +22,6 @@ static void the_same_tree_is_the_same_digest(void **state)
 
 	(void)state;
 	assert_layer_digests(&layer);
-	assert_int_equal(layer.files, 6);
 	assert_string_equal(
 		layer.oci.diff_id,
 		"sha256:e61b6134594a4191016bae19fc6c49e39d10815123068c9149e9c02e8e9c6063");
@@ -120,7 +119,7 @@ static void threads_change_no_byte(void **state)
 	put_large((size_t)5 << 20);
 	first = layer_made((struct bl_layer_code){ .threads = 1 });
 	assert_layer_digests(&first);
-	assert_true(first.oci.blob.size < first.tar_bytes * 3 / 4);
+	assert_true(first.oci.blob.size < ((uint64_t)5 << 20) * 3 / 4);
 	for (size_t i = 0; i < BL_COUNT(threads); i++) {
 		other = layer_made((struct bl_layer_code){ .threads = threads[i] });
 		assert_string_equal(other.oci.blob.digest, first.oci.blob.digest);
@@ -151,8 +150,7 @@ static void small_layers_are_stored(void **state)
 		assert_int_equal(bl_layer_bytes(&out, zeros, sizeof(zeros), &err), 0);
 		assert_int_equal(bl_layer_bytes(&out, zeros, over * 512, &err), 0);
 		assert_int_equal(bl_layer_end(&out, "test", &layer, &err), 0);
-		assert_int_equal(layer.tar_bytes, (2 << 20) + over * 512);
-		assert_int_equal(layer.oci.blob.size < layer.tar_bytes, over);
+		assert_int_equal(layer.oci.blob.size < (2 << 20) + over * 512, over);
 		bl_layer_out_done(&out);
 		bl_layer_done(&layer);
 	}

@@ -48,7 +48,6 @@ static void pointers_are_counted_and_the_first_is_named(void **state)
 	chmod(folder_path("r/" BL_IMAGE_IGNORE), 0755);
 	layer_commit();
 	layer = layer_made((struct bl_layer_code){ 0 });
-	assert_int_equal(layer.files, 8);
 	bl_layer_done(&layer);
 }
 
@@ -98,7 +97,6 @@ static void directories_are_left_out_with_all_below(void **state)
 	layer = layer_made((struct bl_layer_code){ 0 });
 	assert_layer_names(&layer, "opt/ml/code/\nopt/ml/code/.wh..wh..opq\nopt/ml/code/a.b\n"
 	                           "opt/ml/code/train.py\n");
-	assert_int_equal(layer.files, 2);
 	bl_layer_done(&layer);
 	layer = layer_made(
 		(struct bl_layer_code){ .baked = true, .exec_json = "{}", .exec_json_len = 2 });
