@@ -99,3 +99,18 @@ void assert_request(const struct canned *server, size_t i, const char *start)
 	if (strncmp(head, start, strlen(start)) != 0)
 		fail_msg("request %zu is %.*s, not %s", i, (int)strcspn(head, "\r"), head, start);
 }
+
+int registry_get(struct opened *opened, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) body = BL_BUF(4096);
+	struct bl_oci_desc desc;
+
+	return bl_registry_get_manifest(opened->registry, "demo", "t", &body, &desc, err);
+}
+
+int registry_put(struct opened *opened, struct bl_err *err)
+{
+	struct bl_oci_desc desc = { BL_OCI_MANIFEST, DOC_DIGEST, strlen(DOC) };
+
+	return bl_registry_put_manifest(opened->registry, "demo", "t", DOC, &desc, err);
+}

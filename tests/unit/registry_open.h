@@ -37,6 +37,10 @@ const char *sent_header(const struct canned *server, size_t i, const char *name)
 /* The request went to that method and target. */
 void assert_request(const struct canned *server, size_t i, const char *start);
 
+/* The manifest demo:t, got and put as DOC. */
+int registry_get(struct opened *opened, struct bl_err *err);
+int registry_put(struct opened *opened, struct bl_err *err);
+
 #define DOC "{\"schemaVersion\":2}"
 #define DOC_DIGEST "sha256:bafebd36189ad3688b7b3915ea55d461e0bfcfbdde11e54b0a123999fb6be50f"
 #define OTHER_DIGEST "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"

@@ -102,73 +102,73 @@ static void the_region_by_precedence(void **state)
 	bl_profiles_free(profiles);
 }
 
+static const struct {
+	const char *service, *region;
+	bool fips, dual;
+	const char *url; /* NULL: refused */
+} names[] = {
+	{ "s3", "us-east-1", 0, 0, "https://s3.us-east-1.amazonaws.com" },
+	{ "s3", "eu-central-1", 0, 0, "https://s3.eu-central-1.amazonaws.com" },
+	{ "s3", "eu-central-1", 0, 1, "https://s3.dualstack.eu-central-1.amazonaws.com" },
+	{ "s3", "us-west-2", 1, 0, "https://s3-fips.us-west-2.amazonaws.com" },
+	{ "s3", "us-west-2", 1, 1, "https://s3-fips.dualstack.us-west-2.amazonaws.com" },
+	{ "s3", "cn-north-1", 0, 0, "https://s3.cn-north-1.amazonaws.com.cn" },
+	{ "s3", "cn-north-1", 0, 1, "https://s3.dualstack.cn-north-1.amazonaws.com.cn" },
+	{ "s3", "cn-north-1", 1, 0, NULL },
+	{ "s3", "us-gov-west-1", 1, 0, "https://s3-fips.us-gov-west-1.amazonaws.com" },
+	{ "s3", "eusc-de-east-1", 0, 0, "https://s3.eusc-de-east-1.amazonaws.eu" },
+	{ "sts", "us-east-1", 0, 0, "https://sts.us-east-1.amazonaws.com" },
+	{ "sts", "us-east-1", 1, 0, "https://sts-fips.us-east-1.amazonaws.com" },
+	{ "sts", "us-east-1", 0, 1, "https://sts.us-east-1.api.aws" },
+	{ "sts", "us-east-1", 1, 1, "https://sts-fips.us-east-1.api.aws" },
+	{ "sts", "cn-northwest-1", 0, 0, "https://sts.cn-northwest-1.amazonaws.com.cn" },
+	{ "sts", "cn-north-1", 0, 1, "https://sts.cn-north-1.api.amazonwebservices.com.cn" },
+	{ "sts", "us-gov-west-1", 1, 0, "https://sts.us-gov-west-1.amazonaws.com" },
+	{ "sts", "us-gov-west-1", 1, 1, "https://sts-fips.us-gov-west-1.api.aws" },
+	{ "ec2", "us-gov-east-1", 1, 0, "https://ec2.us-gov-east-1.amazonaws.com" },
+	{ "secretsmanager", "us-gov-east-1", 1, 0,
+	  "https://secretsmanager-fips.us-gov-east-1.amazonaws.com" },
+	{ "sso", "us-east-1", 0, 0, "https://portal.sso.us-east-1.amazonaws.com" },
+	{ "portal.sso", "us-east-1", 0, 1, "https://portal.sso.us-east-1.api.aws" },
+	{ "ecr", "us-east-1", 0, 0, "https://api.ecr.us-east-1.amazonaws.com" },
+	{ "ecr", "us-east-1", 1, 0, "https://ecr-fips.us-east-1.amazonaws.com" },
+	{ "api.ecr", "us-east-1", 0, 1, "https://ecr.us-east-1.api.aws" },
+	{ "logs", "us-east-1", 0, 0, "https://logs.us-east-1.amazonaws.com" },
+	/* what would become another host */
+	{ "s3", "", 0, 0, NULL },
+	{ "s3", "x.evil.com/", 0, 0, NULL },
+	{ "s3", "us-east-1.evil.com", 0, 0, NULL },
+	{ "s3", "us-east-1#", 0, 0, NULL },
+	{ "s3", "us-east-1@evil", 0, 0, NULL },
+	{ "s3", "us-east-1:80", 0, 0, NULL },
+	{ "s3", "us east", 0, 0, NULL },
+	{ "s3", "us-east-1\n", 0, 0, NULL },
+	{ "s3", "-us", 0, 0, NULL },
+	{ "s3", "us-", 0, 0, NULL },
+	{ "s3", "US-EAST-1", 0, 0, NULL },
+	{ "s3", "more-than-thirty-one-character~", 0, 0, NULL },
+	{ "s3", "more-than-thirty-one-characters-x", 0, 0, NULL },
+	{ "s3", "\xc3\xa9", 0, 0, NULL },
+};
+
 static void names_of_aws(void **state)
 {
-	static const struct {
-		const char *service, *region;
-		bool fips, dual;
-		const char *url; /* NULL: refused */
-	} table[] = {
-		{ "s3", "us-east-1", 0, 0, "https://s3.us-east-1.amazonaws.com" },
-		{ "s3", "eu-central-1", 0, 0, "https://s3.eu-central-1.amazonaws.com" },
-		{ "s3", "eu-central-1", 0, 1, "https://s3.dualstack.eu-central-1.amazonaws.com" },
-		{ "s3", "us-west-2", 1, 0, "https://s3-fips.us-west-2.amazonaws.com" },
-		{ "s3", "us-west-2", 1, 1, "https://s3-fips.dualstack.us-west-2.amazonaws.com" },
-		{ "s3", "cn-north-1", 0, 0, "https://s3.cn-north-1.amazonaws.com.cn" },
-		{ "s3", "cn-north-1", 0, 1, "https://s3.dualstack.cn-north-1.amazonaws.com.cn" },
-		{ "s3", "cn-north-1", 1, 0, NULL },
-		{ "s3", "us-gov-west-1", 1, 0, "https://s3-fips.us-gov-west-1.amazonaws.com" },
-		{ "s3", "eusc-de-east-1", 0, 0, "https://s3.eusc-de-east-1.amazonaws.eu" },
-		{ "sts", "us-east-1", 0, 0, "https://sts.us-east-1.amazonaws.com" },
-		{ "sts", "us-east-1", 1, 0, "https://sts-fips.us-east-1.amazonaws.com" },
-		{ "sts", "us-east-1", 0, 1, "https://sts.us-east-1.api.aws" },
-		{ "sts", "us-east-1", 1, 1, "https://sts-fips.us-east-1.api.aws" },
-		{ "sts", "cn-northwest-1", 0, 0, "https://sts.cn-northwest-1.amazonaws.com.cn" },
-		{ "sts", "cn-north-1", 0, 1,
-		  "https://sts.cn-north-1.api.amazonwebservices.com.cn" },
-		{ "sts", "us-gov-west-1", 1, 0, "https://sts.us-gov-west-1.amazonaws.com" },
-		{ "sts", "us-gov-west-1", 1, 1, "https://sts-fips.us-gov-west-1.api.aws" },
-		{ "ec2", "us-gov-east-1", 1, 0, "https://ec2.us-gov-east-1.amazonaws.com" },
-		{ "secretsmanager", "us-gov-east-1", 1, 0,
-		  "https://secretsmanager-fips.us-gov-east-1.amazonaws.com" },
-		{ "sso", "us-east-1", 0, 0, "https://portal.sso.us-east-1.amazonaws.com" },
-		{ "portal.sso", "us-east-1", 0, 1, "https://portal.sso.us-east-1.api.aws" },
-		{ "ecr", "us-east-1", 0, 0, "https://api.ecr.us-east-1.amazonaws.com" },
-		{ "ecr", "us-east-1", 1, 0, "https://ecr-fips.us-east-1.amazonaws.com" },
-		{ "api.ecr", "us-east-1", 0, 1, "https://ecr.us-east-1.api.aws" },
-		{ "logs", "us-east-1", 0, 0, "https://logs.us-east-1.amazonaws.com" },
-		/* what would become another host */
-		{ "s3", "", 0, 0, NULL },
-		{ "s3", "x.evil.com/", 0, 0, NULL },
-		{ "s3", "us-east-1.evil.com", 0, 0, NULL },
-		{ "s3", "us-east-1#", 0, 0, NULL },
-		{ "s3", "us-east-1@evil", 0, 0, NULL },
-		{ "s3", "us-east-1:80", 0, 0, NULL },
-		{ "s3", "us east", 0, 0, NULL },
-		{ "s3", "us-east-1\n", 0, 0, NULL },
-		{ "s3", "-us", 0, 0, NULL },
-		{ "s3", "us-", 0, 0, NULL },
-		{ "s3", "US-EAST-1", 0, 0, NULL },
-		{ "s3", "more-than-thirty-one-character~", 0, 0, NULL },
-		{ "s3", "more-than-thirty-one-characters-x", 0, 0, NULL },
-		{ "s3", "\xc3\xa9", 0, 0, NULL },
-	};
 	struct bl_err err = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
+	for (size_t i = 0; i < BL_COUNT(names); i++) {
 		struct bl_endpoint got = { .url = "before" };
 		int rc;
 
 		set_all("");
-		setenv("AWS_USE_FIPS_ENDPOINT", table[i].fips ? "true" : "false", 1);
-		setenv("AWS_USE_DUALSTACK_ENDPOINT", table[i].dual ? "TRUE" : "no", 1);
-		rc = bl_endpoint(table[i].service, table[i].region, NULL, NULL, &got, &err);
-		if (rc != (table[i].url ? 0 : -1))
-			fail_msg("%s '%s': %d %s", table[i].service, table[i].region, rc, got.url);
-		assert_string_equal(got.url, table[i].url ? table[i].url : "before");
+		setenv("AWS_USE_FIPS_ENDPOINT", names[i].fips ? "true" : "false", 1);
+		setenv("AWS_USE_DUALSTACK_ENDPOINT", names[i].dual ? "TRUE" : "no", 1);
+		rc = bl_endpoint(names[i].service, names[i].region, NULL, NULL, &got, &err);
+		if (rc != (names[i].url ? 0 : -1))
+			fail_msg("%s '%s': %d %s", names[i].service, names[i].region, rc, got.url);
+		assert_string_equal(got.url, names[i].url ? names[i].url : "before");
 		assert_false(got.custom);
-		if (!table[i].url) {
+		if (!names[i].url) {
 			assert_int_equal(err.code, BL_EINPUT);
 			assert_true(*err.next);
 		}

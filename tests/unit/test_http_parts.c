@@ -126,87 +126,83 @@ static void user_agent_names_product_and_app(void **state)
 
 /* --- Time ------------------------------------------------------------------------------------- */
 
+static const struct {
+	struct bl_http_watch watch;
+	int64_t now_ms;
+	uint64_t moved;
+	enum bl_http_verdict verdict;
+	int64_t next_ms;
+} judgements[] = {
+	/* before there is a connection only the deadline counts */
+	{ { .stall_ms = 1000 }, 99999, 0, BL_HTTP_GOES_ON, INT64_MAX },
+	{ { .stall_ms = 1000, .deadline_ms = 500 }, 499, 0, BL_HTTP_GOES_ON, 500 },
+	{ { .stall_ms = 1000, .deadline_ms = 500 }, 500, 0, BL_HTTP_DEADLINE, 0 },
+	/* the first byte, from when all was sent */
+	{ { .stall_ms = 30000, .connected = true, .mark_ms = 100, .first_byte_ms = 200 },
+	  5000,
+	  0,
+	  BL_HTTP_GOES_ON,
+	  12501 },
+	{ { .stall_ms = 30000,
+	    .connected = true,
+	    .mark_ms = 100,
+	    .sent_ms = 100,
+	    .first_byte_ms = 200 },
+	  299,
+	  0,
+	  BL_HTTP_GOES_ON,
+	  300 },
+	{ { .stall_ms = 30000,
+	    .connected = true,
+	    .mark_ms = 100,
+	    .sent_ms = 100,
+	    .first_byte_ms = 200 },
+	  300,
+	  0,
+	  BL_HTTP_NO_ANSWER,
+	  0 },
+	{ { .stall_ms = 30000,
+	    .connected = true,
+	    .mark_ms = 100,
+	    .sent_ms = 100,
+	    .first_byte_ms = 200,
+	    .got_byte = true },
+	  400,
+	  0,
+	  BL_HTTP_GOES_ON,
+	  7901 },
+	/* under 1 byte/s for 30 s: 30 bytes since the mark move it */
+	{ { .stall_ms = 30000, .connected = true, .mark_ms = 100 },
+	  30099,
+	  29,
+	  BL_HTTP_GOES_ON,
+	  30100 },
+	{ { .stall_ms = 30000, .connected = true, .mark_ms = 100 }, 30100, 29, BL_HTTP_STALLED, 0 },
+	{ { .stall_ms = 30000, .connected = true, .mark_ms = 100 },
+	  30100,
+	  30,
+	  BL_HTTP_GOES_ON,
+	  37601 },
+	{ { .stall_ms = 30000, .connected = true, .mark_ms = 100, .mark_bytes = 1000 },
+	  30100,
+	  1029,
+	  BL_HTTP_STALLED,
+	  0 },
+};
+
 static void time_is_judged(void **state)
 {
-	static const struct {
-		struct bl_http_watch watch;
-		int64_t now_ms;
-		uint64_t moved;
-		enum bl_http_verdict verdict;
-		int64_t next_ms;
-	} cases[] = {
-		/* before there is a connection only the deadline counts */
-		{ { .stall_ms = 1000 }, 99999, 0, BL_HTTP_GOES_ON, INT64_MAX },
-		{ { .stall_ms = 1000, .deadline_ms = 500 }, 499, 0, BL_HTTP_GOES_ON, 500 },
-		{ { .stall_ms = 1000, .deadline_ms = 500 }, 500, 0, BL_HTTP_DEADLINE, 0 },
-		/* the first byte, from when all was sent */
-		{ { .stall_ms = 30000, .connected = true, .mark_ms = 100, .first_byte_ms = 200 },
-		  5000,
-		  0,
-		  BL_HTTP_GOES_ON,
-		  12501 },
-		{ { .stall_ms = 30000,
-		    .connected = true,
-		    .mark_ms = 100,
-		    .sent_ms = 100,
-		    .first_byte_ms = 200 },
-		  299,
-		  0,
-		  BL_HTTP_GOES_ON,
-		  300 },
-		{ { .stall_ms = 30000,
-		    .connected = true,
-		    .mark_ms = 100,
-		    .sent_ms = 100,
-		    .first_byte_ms = 200 },
-		  300,
-		  0,
-		  BL_HTTP_NO_ANSWER,
-		  0 },
-		{ { .stall_ms = 30000,
-		    .connected = true,
-		    .mark_ms = 100,
-		    .sent_ms = 100,
-		    .first_byte_ms = 200,
-		    .got_byte = true },
-		  400,
-		  0,
-		  BL_HTTP_GOES_ON,
-		  7901 },
-		/* under 1 byte/s for 30 s: 30 bytes since the mark move it */
-		{ { .stall_ms = 30000, .connected = true, .mark_ms = 100 },
-		  30099,
-		  29,
-		  BL_HTTP_GOES_ON,
-		  30100 },
-		{ { .stall_ms = 30000, .connected = true, .mark_ms = 100 },
-		  30100,
-		  29,
-		  BL_HTTP_STALLED,
-		  0 },
-		{ { .stall_ms = 30000, .connected = true, .mark_ms = 100 },
-		  30100,
-		  30,
-		  BL_HTTP_GOES_ON,
-		  37601 },
-		{ { .stall_ms = 30000, .connected = true, .mark_ms = 100, .mark_bytes = 1000 },
-		  30100,
-		  1029,
-		  BL_HTTP_STALLED,
-		  0 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(cases); i++) {
-		struct bl_http_watch watch = cases[i].watch;
+	for (size_t i = 0; i < BL_COUNT(judgements); i++) {
+		struct bl_http_watch watch = judgements[i].watch;
 		int64_t next_ms = INT64_MAX;
 		enum bl_http_verdict verdict =
-			bl_http_judge(&watch, cases[i].now_ms, cases[i].moved, &next_ms);
+			bl_http_judge(&watch, judgements[i].now_ms, judgements[i].moved, &next_ms);
 
-		if (verdict != cases[i].verdict)
+		if (verdict != judgements[i].verdict)
 			fail_msg("case %zu: verdict %d", i, verdict);
 		if (verdict == BL_HTTP_GOES_ON)
-			assert_int_equal(next_ms, cases[i].next_ms);
+			assert_int_equal(next_ms, judgements[i].next_ms);
 	}
 }
 

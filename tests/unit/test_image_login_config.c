@@ -16,84 +16,81 @@
 #define AUTH_UP "\"auth\":\"dTpw\""        /* u:p */
 #define AUTH_OTHER "\"auth\":\"bzpxOnI=\"" /* o:q:r */
 
+static const struct {
+	const char *registry, *file, *user, *password, *helper;
+	bool is_token;
+} files[] = {
+	{ "r.io", "{}", "", "", "", false },
+	{ "r.io", "{\"auths\":{}}", "", "", "", false },
+	{ "r.io", "{\"auths\":{\"r.io\":{" AUTH_UP "}}}", "u", "p", "", false },
+	{ "r.io", "{\"auths\":{\"other\":{" AUTH_UP "}}}", "", "", "", false },
+	{ "r.io:5", "{\"auths\":{\"r.io\":{" AUTH_UP "}}}", "", "", "", false },
+	{ "r.io", "{\"auths\":{\"r.io\":{" AUTH_OTHER "}}}", "o", "q:r", "", false },
+	/* trailing NULs, as some tools write them */
+	{ "r.io", "{\"auths\":{\"r.io\":{\"auth\":\"dTpwAAA=\"}}}", "u", "p", "", false },
+	{ "r.io", "{\"auths\":{\"r.io\":{\"username\":\"a\",\"password\":\"b\"}}}", "a", "b", "",
+	  false },
+	{ "r.io", "{\"auths\":{\"r.io\":{\"username\":\"a\"}}}", "", "", "", false },
+	{ "r.io", "{\"auths\":{\"r.io\":{\"auth\":\"Og==\"}}}", "", "", "", false },
+	{ "r.io", "{\"auths\":{\"r.io\":{" AUTH_UP ",\"identitytoken\":\"tok\"}}}", "u", "tok", "",
+	  true },
+	{ "r.io", "{\"auths\":{\"r.io\":{\"identitytoken\":\"tok\"}}}", "<token>", "tok", "",
+	  true },
+	/* by path, longest first */
+	{ "r.io/a/b", "{\"auths\":{\"r.io\":{" AUTH_UP "},\"r.io/a\":{" AUTH_OTHER "}}}", "o",
+	  "q:r", "", false },
+	{ "r.io/a/b", "{\"auths\":{\"r.io\":{" AUTH_UP "},\"r.io/b\":{" AUTH_OTHER "}}}", "u", "p",
+	  "", false },
+	{ "r.io", "{\"auths\":{\"r.io/a\":{" AUTH_UP "}}}", "", "", "", false },
+	/* as URL */
+	{ "r.io", "{\"auths\":{\"https://r.io/v1/\":{" AUTH_UP "}}}", "u", "p", "", false },
+	{ "r.io", "{\"auths\":{\"http://r.io\":{" AUTH_UP "}}}", "u", "p", "", false },
+	{ "r.io", "{\"auths\":{\"https://r.io.evil/\":{" AUTH_UP "}}}", "", "", "", false },
+	/* Docker Hub by its old names */
+	{ "docker.io", "{\"auths\":{\"https://index.docker.io/v1/\":{" AUTH_UP "}}}", "u", "p", "",
+	  false },
+	{ "docker.io/library/x", "{\"auths\":{\"index.docker.io\":{" AUTH_UP "}}}", "u", "p", "",
+	  false },
+	{ "docker.io", "{\"auths\":{\"docker.io\":{" AUTH_UP "}}}", "u", "p", "", false },
+	{ "r.io", "{\"auths\":{\"https://index.docker.io/v1/\":{" AUTH_UP "}}}", "", "", "",
+	  false },
+	/* helpers */
+	{ "r.io", "{\"credsStore\":\"pass\"}", "", "", "pass", false },
+	{ "r.io", "{\"credsStore\":\"pass\",\"auths\":{\"r.io\":{}}}", "", "", "pass", false },
+	{ "r.io", "{\"credsStore\":\"pass\",\"auths\":{\"r.io\":{" AUTH_UP "}}}", "u", "p", "",
+	  false },
+	{ "r.io",
+	  "{\"credsStore\":\"pass\",\"credHelpers\":{\"r.io\":\"gcr-1.x_y\"},"
+	  "\"auths\":{\"r.io\":{" AUTH_UP "}}}",
+	  "", "", "gcr-1.x_y", false },
+	{ "r.io/a/b", "{\"credHelpers\":{\"r.io\":\"gcr\"}}", "", "", "gcr", false },
+	{ "r.io", "{\"credHelpers\":{\"s.io\":\"gcr\"}}", "", "", "", false },
+	{ "docker.io", "{\"credHelpers\":{\"https://index.docker.io/v1/\":\"hub\"}}", "", "", "hub",
+	  false },
+	/* an empty one turns the store off */
+	{ "r.io", "{\"credsStore\":\"pass\",\"credHelpers\":{\"r.io\":\"\"}}", "", "", "", false },
+	{ "r.io", "{\"credsStore\":\"\"}", "", "", "", false },
+	{ "r.io", "{\"auths\":{\"r.io\":null},\"HttpHeaders\":{\"x\":1}}", "", "", "", false },
+};
+
 static void a_file_says_who_we_are(void **state)
 {
-	static const struct {
-		const char *registry, *file, *user, *password, *helper;
-		bool is_token;
-	} table[] = {
-		{ "r.io", "{}", "", "", "", false },
-		{ "r.io", "{\"auths\":{}}", "", "", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":{" AUTH_UP "}}}", "u", "p", "", false },
-		{ "r.io", "{\"auths\":{\"other\":{" AUTH_UP "}}}", "", "", "", false },
-		{ "r.io:5", "{\"auths\":{\"r.io\":{" AUTH_UP "}}}", "", "", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":{" AUTH_OTHER "}}}", "o", "q:r", "", false },
-		/* trailing NULs, as some tools write them */
-		{ "r.io", "{\"auths\":{\"r.io\":{\"auth\":\"dTpwAAA=\"}}}", "u", "p", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":{\"username\":\"a\",\"password\":\"b\"}}}", "a",
-		  "b", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":{\"username\":\"a\"}}}", "", "", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":{\"auth\":\"Og==\"}}}", "", "", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":{" AUTH_UP ",\"identitytoken\":\"tok\"}}}", "u",
-		  "tok", "", true },
-		{ "r.io", "{\"auths\":{\"r.io\":{\"identitytoken\":\"tok\"}}}", "<token>", "tok",
-		  "", true },
-		/* by path, longest first */
-		{ "r.io/a/b", "{\"auths\":{\"r.io\":{" AUTH_UP "},\"r.io/a\":{" AUTH_OTHER "}}}",
-		  "o", "q:r", "", false },
-		{ "r.io/a/b", "{\"auths\":{\"r.io\":{" AUTH_UP "},\"r.io/b\":{" AUTH_OTHER "}}}",
-		  "u", "p", "", false },
-		{ "r.io", "{\"auths\":{\"r.io/a\":{" AUTH_UP "}}}", "", "", "", false },
-		/* as URL */
-		{ "r.io", "{\"auths\":{\"https://r.io/v1/\":{" AUTH_UP "}}}", "u", "p", "", false },
-		{ "r.io", "{\"auths\":{\"http://r.io\":{" AUTH_UP "}}}", "u", "p", "", false },
-		{ "r.io", "{\"auths\":{\"https://r.io.evil/\":{" AUTH_UP "}}}", "", "", "", false },
-		/* Docker Hub by its old names */
-		{ "docker.io", "{\"auths\":{\"https://index.docker.io/v1/\":{" AUTH_UP "}}}", "u",
-		  "p", "", false },
-		{ "docker.io/library/x", "{\"auths\":{\"index.docker.io\":{" AUTH_UP "}}}", "u",
-		  "p", "", false },
-		{ "docker.io", "{\"auths\":{\"docker.io\":{" AUTH_UP "}}}", "u", "p", "", false },
-		{ "r.io", "{\"auths\":{\"https://index.docker.io/v1/\":{" AUTH_UP "}}}", "", "", "",
-		  false },
-		/* helpers */
-		{ "r.io", "{\"credsStore\":\"pass\"}", "", "", "pass", false },
-		{ "r.io", "{\"credsStore\":\"pass\",\"auths\":{\"r.io\":{}}}", "", "", "pass",
-		  false },
-		{ "r.io", "{\"credsStore\":\"pass\",\"auths\":{\"r.io\":{" AUTH_UP "}}}", "u", "p",
-		  "", false },
-		{ "r.io",
-		  "{\"credsStore\":\"pass\",\"credHelpers\":{\"r.io\":\"gcr-1.x_y\"},"
-		  "\"auths\":{\"r.io\":{" AUTH_UP "}}}",
-		  "", "", "gcr-1.x_y", false },
-		{ "r.io/a/b", "{\"credHelpers\":{\"r.io\":\"gcr\"}}", "", "", "gcr", false },
-		{ "r.io", "{\"credHelpers\":{\"s.io\":\"gcr\"}}", "", "", "", false },
-		{ "docker.io", "{\"credHelpers\":{\"https://index.docker.io/v1/\":\"hub\"}}", "",
-		  "", "hub", false },
-		/* an empty one turns the store off */
-		{ "r.io", "{\"credsStore\":\"pass\",\"credHelpers\":{\"r.io\":\"\"}}", "", "", "",
-		  false },
-		{ "r.io", "{\"credsStore\":\"\"}", "", "", "", false },
-		{ "r.io", "{\"auths\":{\"r.io\":null},\"HttpHeaders\":{\"x\":1}}", "", "", "",
-		  false },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
+	for (size_t i = 0; i < BL_COUNT(files); i++) {
 		struct bl_login login = { 0 };
 		struct bl_err err = { 0 };
 		char helper[128] = "x";
-		bool found = !*table[i].user && !*table[i].helper;
+		bool found = !*files[i].user && !*files[i].helper;
 
-		must(bl_login_of_config(table[i].file, strlen(table[i].file), "f",
-		                        table[i].registry, &login, helper, &found, &err),
+		must(bl_login_of_config(files[i].file, strlen(files[i].file), "f",
+		                        files[i].registry, &login, helper, &found, &err),
 		     &err);
-		if (strcmp(login.user, table[i].user) != 0 ||
-		    strcmp(bl_secret_text(&login.password), table[i].password) != 0 ||
-		    strcmp(helper, table[i].helper) != 0 ||
-		    login.is_identity_token != table[i].is_token ||
-		    found != (*table[i].user || *table[i].helper))
-			fail_msg("%zu: %s: %s %s helper '%s' token %d found %d", i, table[i].file,
+		if (strcmp(login.user, files[i].user) != 0 ||
+		    strcmp(bl_secret_text(&login.password), files[i].password) != 0 ||
+		    strcmp(helper, files[i].helper) != 0 ||
+		    login.is_identity_token != files[i].is_token ||
+		    found != (*files[i].user || *files[i].helper))
+			fail_msg("%zu: %s: %s %s helper '%s' token %d found %d", i, files[i].file,
 			         login.user, bl_secret_text(&login.password), helper,
 			         login.is_identity_token, found);
 		bl_login_done(&login);

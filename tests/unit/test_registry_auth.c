@@ -18,21 +18,6 @@
 		.on = "GET /v2/demo/manifests/t ", .body = DOC                                     \
 	}
 
-static int get(struct opened *at, struct bl_err *err)
-{
-	BL_AUTO(bl_buf) body = BL_BUF(4096);
-	struct bl_oci_desc desc;
-
-	return bl_registry_get_manifest(at->registry, "demo", "t", &body, &desc, err);
-}
-
-static int put(struct opened *at, struct bl_err *err)
-{
-	struct bl_oci_desc desc = { BL_OCI_MANIFEST, DOC_DIGEST, strlen(DOC) };
-
-	return bl_registry_put_manifest(at->registry, "demo", "t", DOC, &desc, err);
-}
-
 static void nobody_is_told_before_it_is_asked(void **state)
 {
 	const struct canned_reply replies[] = { MANIFEST };
@@ -41,7 +26,7 @@ static void nobody_is_told_before_it_is_asked(void **state)
 
 	(void)state;
 	registry_open(&at, replies, 1);
-	must(get(&at, &err), &err);
+	must(registry_get(&at, &err), &err);
 	assert_string_equal(sent_header(at.server, 0, "authorization"), "");
 	assert_int_equal(at.n_asked, 0);
 	assert_int_equal(at.counts.requests, 1);
@@ -58,8 +43,8 @@ static void basic_is_sent_from_then_on(void **state)
 
 	(void)state;
 	registry_open(&at, replies, 2);
-	must(get(&at, &err), &err);
-	must(get(&at, &err), &err);
+	must(registry_get(&at, &err), &err);
+	must(registry_get(&at, &err), &err);
 	assert_int_equal(canned_requests(at.server), 3);
 	assert_string_equal(sent_header(at.server, 0, "authorization"), "");
 	assert_string_equal(sent_header(at.server, 1, "authorization"), "Basic dTpwOnE=");
@@ -85,8 +70,8 @@ static void a_login_that_expired_is_asked_for_again(void **state)
 
 	(void)state;
 	registry_open(&at, replies, BL_COUNT(replies));
-	must(get(&at, &err), &err);
-	must(put(&at, &err), &err);
+	must(registry_get(&at, &err), &err);
+	must(registry_put(&at, &err), &err);
 	assert_string_equal(sent_header(at.server, 2, "authorization"), "Basic QVdTOjE=");
 	assert_string_equal(sent_header(at.server, 3, "authorization"), "Basic QVdTOjI=");
 	assert_int_equal(at.n_asked, 2);
@@ -124,11 +109,11 @@ static void ecr_says_403_of_an_expired_login(void **state)
 	assert_int_equal(err.code, BL_ENOENT);
 	bl_err_clear(&err);
 	assert_int_equal(at.n_again, 1);
-	must(put(&at, &err), &err);
+	must(registry_put(&at, &err), &err);
 	assert_int_equal(at.n_again, 2);
 	assert_string_equal(sent_header(at.server, 4, "authorization"), "Basic QVdTOjM=");
 	/* another 403 is what it says */
-	assert_int_equal(get(&at, &err), -1);
+	assert_int_equal(registry_get(&at, &err), -1);
 	assert_int_equal(err.code, BL_EDENIED);
 	assert_int_equal(at.n_again, 2);
 	registry_close(&at);
@@ -156,7 +141,7 @@ static void a_storm_of_401_ends(void **state)
 		struct bl_err err = { 0 };
 
 		registry_open(&at, &reply, 1);
-		assert_int_equal(get(&at, &err), -1);
+		assert_int_equal(registry_get(&at, &err), -1);
 		if (err.code != BL_EDENIED || !strstr(err.text, table[i].text) ||
 		    !strstr(err.next, table[i].next) || strstr(err.text, "hidden") ||
 		    !bl_str_starts(err.text, "registry 127.0.0.1:"))
@@ -164,7 +149,7 @@ static void a_storm_of_401_ends(void **state)
 		assert_int_equal(canned_requests(at.server), table[i].requests);
 		/* from then on: once as it is known, once anew */
 		bl_err_clear(&err);
-		assert_int_equal(get(&at, &err), -1);
+		assert_int_equal(registry_get(&at, &err), -1);
 		assert_true(canned_requests(at.server) <= table[i].requests + 2);
 		registry_close(&at);
 	}

@@ -14,21 +14,6 @@
 
 #include <cmocka.h>
 
-static int get(struct opened *at, struct bl_err *err)
-{
-	BL_AUTO(bl_buf) body = BL_BUF(4096);
-	struct bl_oci_desc desc;
-
-	return bl_registry_get_manifest(at->registry, "demo", "t", &body, &desc, err);
-}
-
-static int put(struct opened *at, struct bl_err *err)
-{
-	struct bl_oci_desc desc = { BL_OCI_MANIFEST, DOC_DIGEST, strlen(DOC) };
-
-	return bl_registry_put_manifest(at->registry, "demo", "t", DOC, &desc, err);
-}
-
 struct two {
 	struct canned *tokens;
 	struct opened at;
@@ -65,9 +50,9 @@ static void a_token_is_fetched_per_scope(void **state)
 
 	(void)state;
 	open_two(&two, tokens, 2);
-	must(get(&two.at, &err), &err);
-	must(get(&two.at, &err), &err);
-	must(put(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
+	must(registry_put(&two.at, &err), &err);
 	assert_string_equal(sent_header(two.tokens, 0, "authorization"), "Basic dTpw");
 	assert_string_equal(sent_header(two.at.server, 1, "authorization"), "Bearer one");
 	assert_string_equal(sent_header(two.at.server, 2, "authorization"), "Bearer one");
@@ -86,10 +71,10 @@ static void nobody_gets_a_token_too(void **state)
 
 	(void)state;
 	open_two(&two, tokens, 1);
-	must(put(&two.at, &err), &err);
+	must(registry_put(&two.at, &err), &err);
 	assert_string_equal(sent_header(two.tokens, 0, "authorization"), "");
 	/* the right to push is one to pull */
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_string_equal(sent_header(two.at.server, 2, "authorization"), "Bearer one");
 	assert_int_equal(canned_requests(two.tokens), 1);
 	close_two(&two);
@@ -116,15 +101,15 @@ static void a_token_about_to_end_is_fetched_anew(void **state)
 	later_ms = 0;
 	bl_clock_replace(&clock);
 	open_two(&two, tokens, 2);
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	later_ms = 49000;
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_int_equal(canned_requests(two.tokens), 1);
 	later_ms = 51000;
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_string_equal(sent_header(two.at.server, 3, "authorization"), "Bearer two");
 	later_ms += 3500 * 1000;
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_int_equal(canned_requests(two.tokens), 2);
 	bl_clock_replace(NULL);
 	close_two(&two);
@@ -144,7 +129,7 @@ static void a_refused_token_is_fetched_anew(void **state)
 		{ .body = DOC },
 	};
 	registry_open(&two.at, replies, 2);
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_string_equal(sent_header(two.at.server, 1, "authorization"), "Bearer one");
 	assert_string_equal(sent_header(two.at.server, 2, "authorization"), "Bearer two");
 	close_two(&two);
@@ -160,7 +145,7 @@ static void the_service_may_refuse_an_old_login(void **state)
 
 	(void)state;
 	open_two(&two, tokens, 2);
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_int_equal(two.at.n_again, 1);
 	assert_string_equal(sent_header(two.tokens, 1, "authorization"), "Basic dTpw");
 	close_two(&two);
@@ -175,7 +160,7 @@ static void an_identity_token_goes_in_the_body(void **state)
 
 	(void)state;
 	open_two(&two, tokens, 1);
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	assert_string_equal(canned_body(two.tokens, 0, NULL),
 	                    "grant_type=refresh_token&client_id=branchline&service=s&"
 	                    "scope=repository%3Ademo%3Apull&refresh_token=a%2Bb");
@@ -240,7 +225,7 @@ static void what_a_token_service_may_say_wrong(void **state)
 		struct bl_err err = { 0 };
 
 		open_two(&two, &table[i].reply, 1);
-		assert_int_equal(get(&two.at, &err), -1);
+		assert_int_equal(registry_get(&two.at, &err), -1);
 		if (err.code != table[i].code || !strstr(err.text, table[i].text) ||
 		    !strstr(err.next, table[i].next) || strstr(err.text, "hidden"))
 			fail_msg("%zu: %d %s / %s", i, err.code, err.text, err.next);
@@ -264,7 +249,7 @@ static void a_realm_in_the_clear_gets_no_login(void **state)
 		struct bl_err err = { 0 };
 
 		registry_open(&at, &reply, 1);
-		assert_int_equal(get(&at, &err), -1);
+		assert_int_equal(registry_get(&at, &err), -1);
 		assert_non_null(strstr(err.text, "its token service: it sends us to"));
 		registry_close(&at);
 	}
@@ -296,7 +281,7 @@ static void threads_share_one_token(void **state)
 
 	(void)state;
 	open_two(&two, tokens, 1);
-	must(get(&two.at, &err), &err);
+	must(registry_get(&two.at, &err), &err);
 	for (size_t i = 0; i < BL_COUNT(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, get_alone, &two.at), 0);
 	for (size_t i = 0; i < BL_COUNT(threads); i++) {

@@ -9,89 +9,89 @@
 
 #include <cmocka.h>
 
+static const struct {
+	int status;
+	const char *code;
+	enum bl_code lost;
+	enum bl_retry_kind kind;
+} rules[] = {
+	/* capacity and quota of EC2, whatever the status */
+	{ 500, "InsufficientInstanceCapacity", BL_OK, BL_RETRY_CAPACITY },
+	{ 503, "InsufficientInstanceCapacity", BL_OK, BL_RETRY_CAPACITY },
+	{ 400, "UnfulfillableCapacity", BL_OK, BL_RETRY_CAPACITY },
+	{ 500, "InsufficientCapacityOnHost", BL_OK, BL_RETRY_CAPACITY },
+	{ 400, "VcpuLimitExceeded", BL_OK, BL_RETRY_CAPACITY },
+	{ 400, "MaxSpotInstanceCountExceeded", BL_OK, BL_RETRY_CAPACITY },
+	{ 400, "SpotMaxPriceTooLow", BL_OK, BL_RETRY_CAPACITY },
+	{ 500, "Unsupported", BL_OK, BL_RETRY_FINAL },
+	{ 500, "InvalidFleetConfiguration", BL_OK, BL_RETRY_FINAL },
+	{ 403, "UnauthorizedOperation", BL_OK, BL_RETRY_FINAL },
+	{ 403, "AuthFailure.ServiceLinkedRoleCreationNotPermitted", BL_OK, BL_RETRY_FINAL },
+	/* throttling */
+	{ 400, "Throttling", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "ThrottlingException", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "ThrottledException", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "RequestThrottled", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "RequestThrottledException", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "TooManyRequestsException", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "ProvisionedThroughputExceededException", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "TransactionInProgressException", BL_OK, BL_RETRY_THROTTLED },
+	{ 503, "RequestLimitExceeded", BL_OK, BL_RETRY_THROTTLED },
+	{ 503, "SlowDown", BL_OK, BL_RETRY_THROTTLED },
+	{ 200, "SlowDown", BL_OK, BL_RETRY_THROTTLED },
+	{ 509, "BandwidthLimitExceeded", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "LimitExceededException", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "PriorRequestNotComplete", BL_OK, BL_RETRY_THROTTLED },
+	{ 503, "EC2ThrottledException", BL_OK, BL_RETRY_THROTTLED },
+	{ 429, "", BL_OK, BL_RETRY_THROTTLED },
+	{ 429, "RateLimited", BL_OK, BL_RETRY_THROTTLED },
+	{ 400, "ThrottlingX", BL_OK, BL_RETRY_FINAL }, /* whole, not by its beginning */
+	/* clock */
+	{ 403, "RequestTimeTooSkewed", BL_OK, BL_RETRY_CLOCK },
+	{ 403, "RequestInTheFuture", BL_OK, BL_RETRY_CLOCK },
+	{ 400, "RequestExpired", BL_OK, BL_RETRY_CLOCK },
+	{ 403, "InvalidSignatureException", BL_OK, BL_RETRY_CLOCK },
+	{ 403, "SignatureDoesNotMatch", BL_OK, BL_RETRY_CLOCK },
+	{ 401, "AuthFailure", BL_OK, BL_RETRY_CLOCK },
+	/* credentials */
+	{ 400, "ExpiredToken", BL_OK, BL_RETRY_STALE },
+	{ 403, "ExpiredTokenException", BL_OK, BL_RETRY_STALE },
+	/* transient */
+	{ 500, "InternalError", BL_OK, BL_RETRY_TRANSIENT },
+	{ 500, "Whatever", BL_OK, BL_RETRY_TRANSIENT },
+	{ 200, "InternalError", BL_OK, BL_RETRY_TRANSIENT },
+	{ 502, "", BL_OK, BL_RETRY_TRANSIENT },
+	{ 503, "ServiceUnavailable", BL_OK, BL_RETRY_TRANSIENT },
+	{ 504, "", BL_OK, BL_RETRY_TRANSIENT },
+	{ 520, "", BL_OK, BL_RETRY_TRANSIENT },
+	{ 400, "RequestTimeout", BL_OK, BL_RETRY_TRANSIENT },
+	{ 400, "RequestTimeoutException", BL_OK, BL_RETRY_TRANSIENT },
+	{ 400, "IDPCommunicationError", BL_OK, BL_RETRY_TRANSIENT },
+	{ 0, "", BL_ERETRY, BL_RETRY_TRANSIENT },
+	{ 200, "", BL_ERETRY, BL_RETRY_TRANSIENT }, /* cut in its body */
+	/* final */
+	{ 0, "", BL_ETIMEOUT, BL_RETRY_FINAL },
+	{ 0, "", BL_EDENIED, BL_RETRY_FINAL },
+	{ 500, "", BL_ELIMIT, BL_RETRY_FINAL },
+	{ 0, "", BL_OK, BL_RETRY_FINAL },
+	{ 400, "", BL_OK, BL_RETRY_FINAL },
+	{ 403, "AccessDenied", BL_OK, BL_RETRY_FINAL },
+	{ 404, "NoSuchKey", BL_OK, BL_RETRY_FINAL },
+	{ 409, "ConditionalRequestConflict", BL_OK, BL_RETRY_FINAL },
+	{ 412, "PreconditionFailed", BL_OK, BL_RETRY_FINAL },
+	{ 501, "NotImplemented", BL_OK, BL_RETRY_FINAL },
+	{ 501, "", BL_OK, BL_RETRY_FINAL },
+	{ 301, "PermanentRedirect", BL_OK, BL_RETRY_FINAL },
+	{ 200, "AccessDenied", BL_OK, BL_RETRY_FINAL },
+};
+
 static void the_first_rule_that_matches_decides(void **state)
 {
-	static const struct {
-		int status;
-		const char *code;
-		enum bl_code lost;
-		enum bl_retry_kind kind;
-	} table[] = {
-		/* capacity and quota of EC2, whatever the status */
-		{ 500, "InsufficientInstanceCapacity", BL_OK, BL_RETRY_CAPACITY },
-		{ 503, "InsufficientInstanceCapacity", BL_OK, BL_RETRY_CAPACITY },
-		{ 400, "UnfulfillableCapacity", BL_OK, BL_RETRY_CAPACITY },
-		{ 500, "InsufficientCapacityOnHost", BL_OK, BL_RETRY_CAPACITY },
-		{ 400, "VcpuLimitExceeded", BL_OK, BL_RETRY_CAPACITY },
-		{ 400, "MaxSpotInstanceCountExceeded", BL_OK, BL_RETRY_CAPACITY },
-		{ 400, "SpotMaxPriceTooLow", BL_OK, BL_RETRY_CAPACITY },
-		{ 500, "Unsupported", BL_OK, BL_RETRY_FINAL },
-		{ 500, "InvalidFleetConfiguration", BL_OK, BL_RETRY_FINAL },
-		{ 403, "UnauthorizedOperation", BL_OK, BL_RETRY_FINAL },
-		{ 403, "AuthFailure.ServiceLinkedRoleCreationNotPermitted", BL_OK, BL_RETRY_FINAL },
-		/* throttling */
-		{ 400, "Throttling", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "ThrottlingException", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "ThrottledException", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "RequestThrottled", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "RequestThrottledException", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "TooManyRequestsException", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "ProvisionedThroughputExceededException", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "TransactionInProgressException", BL_OK, BL_RETRY_THROTTLED },
-		{ 503, "RequestLimitExceeded", BL_OK, BL_RETRY_THROTTLED },
-		{ 503, "SlowDown", BL_OK, BL_RETRY_THROTTLED },
-		{ 200, "SlowDown", BL_OK, BL_RETRY_THROTTLED },
-		{ 509, "BandwidthLimitExceeded", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "LimitExceededException", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "PriorRequestNotComplete", BL_OK, BL_RETRY_THROTTLED },
-		{ 503, "EC2ThrottledException", BL_OK, BL_RETRY_THROTTLED },
-		{ 429, "", BL_OK, BL_RETRY_THROTTLED },
-		{ 429, "RateLimited", BL_OK, BL_RETRY_THROTTLED },
-		{ 400, "ThrottlingX", BL_OK, BL_RETRY_FINAL }, /* whole, not by its beginning */
-		/* clock */
-		{ 403, "RequestTimeTooSkewed", BL_OK, BL_RETRY_CLOCK },
-		{ 403, "RequestInTheFuture", BL_OK, BL_RETRY_CLOCK },
-		{ 400, "RequestExpired", BL_OK, BL_RETRY_CLOCK },
-		{ 403, "InvalidSignatureException", BL_OK, BL_RETRY_CLOCK },
-		{ 403, "SignatureDoesNotMatch", BL_OK, BL_RETRY_CLOCK },
-		{ 401, "AuthFailure", BL_OK, BL_RETRY_CLOCK },
-		/* credentials */
-		{ 400, "ExpiredToken", BL_OK, BL_RETRY_STALE },
-		{ 403, "ExpiredTokenException", BL_OK, BL_RETRY_STALE },
-		/* transient */
-		{ 500, "InternalError", BL_OK, BL_RETRY_TRANSIENT },
-		{ 500, "Whatever", BL_OK, BL_RETRY_TRANSIENT },
-		{ 200, "InternalError", BL_OK, BL_RETRY_TRANSIENT },
-		{ 502, "", BL_OK, BL_RETRY_TRANSIENT },
-		{ 503, "ServiceUnavailable", BL_OK, BL_RETRY_TRANSIENT },
-		{ 504, "", BL_OK, BL_RETRY_TRANSIENT },
-		{ 520, "", BL_OK, BL_RETRY_TRANSIENT },
-		{ 400, "RequestTimeout", BL_OK, BL_RETRY_TRANSIENT },
-		{ 400, "RequestTimeoutException", BL_OK, BL_RETRY_TRANSIENT },
-		{ 400, "IDPCommunicationError", BL_OK, BL_RETRY_TRANSIENT },
-		{ 0, "", BL_ERETRY, BL_RETRY_TRANSIENT },
-		{ 200, "", BL_ERETRY, BL_RETRY_TRANSIENT }, /* cut in its body */
-		/* final */
-		{ 0, "", BL_ETIMEOUT, BL_RETRY_FINAL },
-		{ 0, "", BL_EDENIED, BL_RETRY_FINAL },
-		{ 500, "", BL_ELIMIT, BL_RETRY_FINAL },
-		{ 0, "", BL_OK, BL_RETRY_FINAL },
-		{ 400, "", BL_OK, BL_RETRY_FINAL },
-		{ 403, "AccessDenied", BL_OK, BL_RETRY_FINAL },
-		{ 404, "NoSuchKey", BL_OK, BL_RETRY_FINAL },
-		{ 409, "ConditionalRequestConflict", BL_OK, BL_RETRY_FINAL },
-		{ 412, "PreconditionFailed", BL_OK, BL_RETRY_FINAL },
-		{ 501, "NotImplemented", BL_OK, BL_RETRY_FINAL },
-		{ 501, "", BL_OK, BL_RETRY_FINAL },
-		{ 301, "PermanentRedirect", BL_OK, BL_RETRY_FINAL },
-		{ 200, "AccessDenied", BL_OK, BL_RETRY_FINAL },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++)
-		if (bl_retry_kind(table[i].status, table[i].code, table[i].lost) != table[i].kind)
-			fail_msg("%d '%s' lost %d: not %d", table[i].status, table[i].code,
-			         table[i].lost, table[i].kind);
+	for (size_t i = 0; i < BL_COUNT(rules); i++)
+		if (bl_retry_kind(rules[i].status, rules[i].code, rules[i].lost) != rules[i].kind)
+			fail_msg("%d '%s' lost %d: not %d", rules[i].status, rules[i].code,
+			         rules[i].lost, rules[i].kind);
 }
 
 /* The waits of one call that fails again and again, with the lot at its highest. */
