@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/oci.h"
 
+#include "codec/hash.h"
+
 #include "tests/unit/failalloc.h"
 
 #include <setjmp.h>
@@ -27,7 +29,8 @@
 
 static void digests_are_sha256_alone(void **state)
 {
-	char digest[BL_DIGEST_SIZE];
+	char digest[BL_DIGEST_SIZE], pieces[BL_DIGEST_SIZE];
+	struct bl_sha256 *sha;
 	struct bl_err err = { 0 };
 
 	(void)state;
@@ -42,6 +45,13 @@ static void digests_are_sha256_alone(void **state)
 	assert_int_equal(bl_digest_of("abc", 3, digest, &err), 0);
 	assert_string_equal(
 		digest, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	/* the same, of what comes in pieces */
+	assert_int_equal(bl_sha256_new(&sha, &err), 0);
+	assert_int_equal(bl_sha256_add(sha, "a", 1, &err), 0);
+	assert_int_equal(bl_sha256_add(sha, "bc", 2, &err), 0);
+	assert_int_equal(bl_digest_end(sha, pieces, &err), 0);
+	bl_sha256_free(sha);
+	assert_string_equal(pieces, digest);
 }
 
 static void manifests_of_both_makes_are_read(void **state)
