@@ -239,5 +239,8 @@ int bl_registry_request(struct bl_registry *registry, const struct bl_registry_a
 	bl_buf_done(&trip.url);
 	if (!rc)
 		return 0;
+	if (err->code == BL_ERETRY)
+		bl_next(err, "look whether the registry is up and its name right, then try again: "
+		             "what was sent whole is not sent again");
 	return bl_wrap(err, "registry %s: %s", registry->session->registry, ask->what);
 }

@@ -66,8 +66,9 @@ static int look_at_base(struct making *making, struct bl_err *err)
 	}
 	if (bl_place_get_manifest(options->base, bl_image_reference(options->base_ref),
 	                          &making->base_bytes, &making->base_desc, err)) {
-		bl_wrap(err, "base image");
-		return bl_next(err, "correct image.base, by tag or digest");
+		if (err->code == BL_ENOENT)
+			bl_next(err, "correct image.base, by tag or digest");
+		return bl_wrap(err, "base image");
 	}
 	return 0;
 }

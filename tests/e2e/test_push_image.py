@@ -168,6 +168,13 @@ def test_bad_input_is_one_line(push, repo, tmp_path):
     assert_empty(tmp_path / "o")
 
 
+def test_a_registry_that_is_not_there(push, repo):
+    """Its own line: the base's name is not what is wrong."""
+    pushed = push(repo, "localhost:1/demo", base="localhost:1/base", ok=False)
+    assert pushed.code == 75 and "whether the registry is up" in pushed.stderr
+    assert "image.base" not in pushed.stderr and pushed.stderr.count("\n") == 1
+
+
 # --- Platforms ------------------------------------------------------------------------------------------
 
 
