@@ -90,6 +90,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o \
 	$(call link,$(FUZZ_LDFLAGS))
 fuzzers: $(FUZZERS)
 
+$(BUILD)/bench/s3_server: $(BUILD)/obj/tests/bench/s3/replies.o
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libbranchline.a
 	$(call link)
 bench-tools: $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
