@@ -195,3 +195,13 @@ const char *token_json(const char *claims)
 	snprintf(text, TEXT_SIZE, "{\"count\":%zu,\"value\":\"%s\"}", strlen(jwt), jwt);
 	return text;
 }
+
+const char *fresh_key_of(struct bl_creds *creds)
+{
+	const struct bl_credentials *got;
+	struct bl_err err = { 0 };
+
+	must(bl_creds_get(creds, &got, &err), &err);
+	assert_true(!got->expires_wall_ms || got->expires_wall_ms > stopped_at());
+	return got->access_key;
+}

@@ -21,9 +21,18 @@ void move_clock(int64_t ms);
 int64_t stopped_at(void);
 void start_clock(void);
 
+#define INPUT_MINUTE ((int64_t)60000)
+#define INPUT_HOUR (60 * INPUT_MINUTE)
+#define INPUT_CLAIMS "{\"sub\":\"repo:a/b:pull_request\"}"
+/* Requests of a mint, for canned replies. */
+#define INPUT_TOKEN "GET /token"
+#define INPUT_STS "POST /"
+
 /* By AWS's precedence, or of this profile. */
 struct bl_creds *open_creds(const char *profile);
-const char *key_of(struct bl_creds *creds);       /* that a get gives, which must */
+const char *key_of(struct bl_creds *creds); /* that a get gives, which must */
+/* The same, which must not have expired by the stopped clock. */
+const char *fresh_key_of(struct bl_creds *creds);
 struct bl_err failure_of(struct bl_creds *creds); /* of a get, which must fail */
 
 /* Bodies of replies; each valid until the 64th next call. */

@@ -15,6 +15,7 @@ extern int folder_fd;
 
 int folder_make(void **state);
 int folder_drop(void **state);
+#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_drop)
 
 /* "FOLDER/TAIL"; valid until the fourth call from now. */
 const char *folder_path(const char *tail);

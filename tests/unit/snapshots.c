@@ -135,3 +135,22 @@ int64_t changed_at(const char *path)
 	bl_stamp_of(&st, &stamp);
 	return bl_stamp_wall_ms(&stamp);
 }
+
+enum bl_whole whole_of(const char *path)
+{
+	BL_AUTO(bl_tree) tree = BL_TREE;
+	enum bl_whole said = BL_WHOLE_FOREIGN;
+	struct bl_err err = { 0 };
+	int rc = bl_tree_read(folder, &tree, &err);
+
+	for (size_t i = 0; !rc && i < tree.n; i++) {
+		if (strcmp(tree.nodes[i].path, path) != 0)
+			continue;
+		rc = tree.nodes[i].kind == BL_NODE_DIR ? bl_whole_dir(&tree, i, &said, &err)
+		                                       : bl_whole_file(&tree, i, &said, &err);
+		if (!rc)
+			return said;
+	}
+	fail_msg("'%s': %s", path, rc ? err.text : "not in the tree");
+	return said;
+}

@@ -3,6 +3,7 @@
 #define BL_TESTS_SNAPSHOTS_H
 
 #include "run/checkpoint_parts.h"
+#include "run/complete.h"
 
 /*
  * Snapshots of FOLDER/ckpt into a store at FOLDER/store, by a clock that moves only when it is
@@ -33,5 +34,8 @@ struct bl_manifest read_manifest(const char *key);
 const char *key_in(const char *manifest_key, const char *path);
 struct bl_restored restore_into(const char *name, const char *only, struct bl_manifest *manifest,
                                 struct bl_buf *said);
+
+/* The word of the directory rules on FOLDER's `path`, or of the file rules when it is a file. */
+enum bl_whole whole_of(const char *path);
 
 #endif

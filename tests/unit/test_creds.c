@@ -16,21 +16,8 @@
 
 #include <cmocka.h>
 
-#define MINUTE ((int64_t)60000)
-#define HOUR (60 * MINUTE)
-#define CLAIMS "{\"sub\":\"repo:a/b:pull_request\"}"
-#define TOKEN "GET /token"
-#define STS "POST /"
-
-static const char *fresh_key_of(struct bl_creds *creds)
-{
-	const struct bl_credentials *got;
-	struct bl_err err = { 0 };
-
-	must(bl_creds_get(creds, &got, &err), &err);
-	assert_true(!got->expires_wall_ms || got->expires_wall_ms > stopped_at());
-	return got->access_key;
-}
+#define MINUTE INPUT_MINUTE
+#define HOUR INPUT_HOUR
 
 /* --- Pure ------------------------------------------------------------------------------------- */
 
@@ -100,11 +87,11 @@ static struct canned *issuer_of(int64_t life, int64_t every, size_t mints)
 	static char keys[MINTS_MAX][32];
 
 	assert_true(mints <= MINTS_MAX);
-	replies[0] = (struct canned_reply){ .on = TOKEN, .body = token_json(CLAIMS) };
+	replies[0] = (struct canned_reply){ .on = INPUT_TOKEN, .body = token_json(INPUT_CLAIMS) };
 	for (size_t i = 0; i < mints; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "ASIA%zu", i);
 		replies[i + 1] = (struct canned_reply){
-			.on = STS,
+			.on = INPUT_STS,
 			.times = 1,
 			.body = assumed_xml(keys[i], INPUT_NOON + (int64_t)i * every + life),
 		};
@@ -134,7 +121,7 @@ static void six_hours_need_one_request_per_expiry(void **state)
 	assert_int_equal(canned_requests(server), 2 * (1 + 24));
 	/* a token serves once: each exchange had its own request */
 	for (size_t i = 0; i < canned_requests(server); i++)
-		assert_true(!strncmp(canned_head(server, i), i % 2 ? STS : TOKEN, 6));
+		assert_true(!strncmp(canned_head(server, i), i % 2 ? INPUT_STS : INPUT_TOKEN, 6));
 	bl_creds_close(creds);
 	start_clock();
 	canned_stop(server);
@@ -164,11 +151,11 @@ static void the_shortest_sessions_do_not_lapse(void **state)
 static void while_the_issuer_fails_the_old_ones_serve(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .times = 1, .body = token_json(CLAIMS) },
-		{ .on = TOKEN, .times = 5, .status = 500 },
-		{ .on = TOKEN, .body = token_json(CLAIMS) },
-		{ .on = STS, .times = 1, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
-		{ .on = STS, .body = assumed_xml("ASIANEW", INPUT_NOON + 2 * HOUR) },
+		{ .on = INPUT_TOKEN, .times = 1, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_TOKEN, .times = 5, .status = 500 },
+		{ .on = INPUT_TOKEN, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_STS, .times = 1, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
+		{ .on = INPUT_STS, .body = assumed_xml("ASIANEW", INPUT_NOON + 2 * HOUR) },
 	};
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
 	struct bl_creds *creds;
@@ -196,9 +183,9 @@ static void while_the_issuer_fails_the_old_ones_serve(void **state)
 static void earlier_it_is_asked_less_often(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .times = 1, .body = token_json(CLAIMS) },
-		{ .on = TOKEN, .status = 401 },
-		{ .on = STS, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
+		{ .on = INPUT_TOKEN, .times = 1, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_TOKEN, .status = 401 },
+		{ .on = INPUT_STS, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
 	};
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
 	struct bl_creds *creds;
@@ -222,10 +209,10 @@ static void earlier_it_is_asked_less_often(void **state)
 static void what_a_service_called_expired_is_renewed(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .times = 2, .body = token_json(CLAIMS) },
-		{ .on = TOKEN, .status = 401 },
-		{ .on = STS, .times = 1, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
-		{ .on = STS, .body = assumed_xml("ASIANEW", INPUT_NOON + HOUR) },
+		{ .on = INPUT_TOKEN, .times = 2, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_TOKEN, .status = 401 },
+		{ .on = INPUT_STS, .times = 1, .body = assumed_xml("ASIAOLD", INPUT_NOON + HOUR) },
+		{ .on = INPUT_STS, .body = assumed_xml("ASIANEW", INPUT_NOON + HOUR) },
 	};
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
 	struct bl_creds *creds;
@@ -247,14 +234,14 @@ static void what_a_service_called_expired_is_renewed(void **state)
 static void a_refused_token_is_replaced_once(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .body = token_json(CLAIMS) },
-		{ .on = STS,
+		{ .on = INPUT_TOKEN, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_STS,
 		  .times = 1,
 		  .status = 400,
 		  .body = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>m"
 		          "</Message></Error></ErrorResponse>" },
-		{ .on = STS, .times = 1, .body = assumed_xml("ASIAONE", INPUT_NOON + HOUR) },
-		{ .on = STS,
+		{ .on = INPUT_STS, .times = 1, .body = assumed_xml("ASIAONE", INPUT_NOON + HOUR) },
+		{ .on = INPUT_STS,
 		  .status = 400,
 		  .body = "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>m"
 		          "</Message></Error></ErrorResponse>" },
@@ -279,8 +266,8 @@ static void a_refused_token_is_replaced_once(void **state)
 static void a_duration_that_was_refused_is_not_asked_again(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .body = token_json(CLAIMS) },
-		{ .on = STS,
+		{ .on = INPUT_TOKEN, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_STS,
 		  .status = 400,
 		  .body = "<ErrorResponse><Error><Code>ValidationError</Code><Message>The "
 		          "requested "
@@ -303,80 +290,6 @@ static void a_duration_that_was_refused_is_not_asked_again(void **state)
 	}
 	bl_creds_close(creds);
 	canned_stop(server);
-}
-
-/* --- Whose they are --------------------------------------------------------------------------- */
-
-static void one_source_is_kept(void **state)
-{
-	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .body = token_json(CLAIMS) },
-		{ .on = STS, .times = 1, .body = assumed_xml("ASIAONE", INPUT_NOON + HOUR) },
-		{ .on = STS, .body = assumed_xml("ASIATWO", INPUT_NOON + 2 * HOUR) },
-	};
-	struct canned *server = canned_start(replies, BL_COUNT(replies));
-	struct bl_creds *creds;
-
-	(void)state;
-	be_a_job(server);
-	stop_clock(INPUT_NOON);
-	setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER", 1); /* a named role comes first */
-	setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
-	creds = open_creds(NULL);
-	assert_string_equal(fresh_key_of(creds), "ASIAONE");
-	assert_ptr_equal(creds->source->fetch, creds_fetch_github);
-	move_clock(HOUR);
-	assert_string_equal(fresh_key_of(creds), "ASIATWO");
-	bl_creds_close(creds);
-	start_clock();
-	canned_stop(server);
-}
-
-static void fixed_ones_stay(void **state)
-{
-	struct bl_credentials values = { .access_key = "AKIAFIXED", .expires_wall_ms = 1 };
-	const struct bl_credentials *got;
-	struct bl_creds *creds = NULL;
-	struct bl_err err = { 0 };
-
-	(void)state;
-	must(bl_secret_set(&values.secret, "s", 1, &err), &err);
-	must(bl_creds_fixed(&values, &creds, &err), &err);
-	bl_credentials_done(&values);
-	bl_creds_stale(creds);
-	must(bl_creds_get(creds, &got, &err), &err);
-	assert_string_equal(got->access_key, "AKIAFIXED");
-	assert_string_equal(bl_secret_text(&got->secret), "s");
-	bl_creds_close(creds);
-	bl_creds_close(NULL);
-}
-
-static void wrong_options_are_told_at_once(void **state)
-{
-	static char long_policy[BL_STS_POLICY_MAX + 2];
-	const struct {
-		struct bl_creds_options options;
-		const char *text;
-	} table[] = {
-		{ { .role_arn = "train" }, "not the ARN" },
-		{ { .duration_s = 899 }, "900 to 43200" },
-		{ { .duration_s = 43201 }, "900 to 43200" },
-		{ { .session_policy = long_policy }, "2049 bytes" },
-		{ { .profile = "absent" }, "no profile 'absent'" },
-	};
-
-	(void)state;
-	forget_identity();
-	memset(long_policy, 'x', sizeof(long_policy) - 1);
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		struct bl_creds *creds = NULL;
-		struct bl_err err = { 0 };
-
-		assert_int_equal(bl_creds_open(&table[i].options, &creds, &err), -1);
-		assert_int_equal(err.code, BL_EINPUT);
-		assert_non_null(strstr(err.text, table[i].text));
-		assert_null(creds);
-	}
 }
 
 /* --- Memory ----------------------------------------------------------------------------------- */
@@ -402,8 +315,8 @@ static int mint_story(struct bl_err *err)
 static void no_allocation_is_taken_for_granted(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .on = TOKEN, .body = token_json(CLAIMS) },
-		{ .on = STS, .body = assumed_xml("ASIAONE", bl_wall_ms() + HOUR) },
+		{ .on = INPUT_TOKEN, .body = token_json(INPUT_CLAIMS) },
+		{ .on = INPUT_STS, .body = assumed_xml("ASIAONE", bl_wall_ms() + HOUR) },
 	};
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
 
@@ -425,9 +338,6 @@ int main(void)
 		cmocka_unit_test(what_a_service_called_expired_is_renewed),
 		cmocka_unit_test(a_refused_token_is_replaced_once),
 		cmocka_unit_test(a_duration_that_was_refused_is_not_asked_again),
-		cmocka_unit_test(one_source_is_kept),
-		cmocka_unit_test(fixed_ones_stay),
-		cmocka_unit_test(wrong_options_are_told_at_once),
 		cmocka_unit_test(no_allocation_is_taken_for_granted),
 	};
 

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "codec/json.h"
+#include "tests/unit/data_input.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/folder.h"
 
@@ -17,36 +18,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static struct bl_data_channel channel_at(const char *path)
-{
-	return (struct bl_data_channel){ .name = "train", .uri = path, .base = folder };
-}
-
-static struct bl_data_found check(const struct bl_data_channel *channel)
-{
-	struct bl_data_found found = { 0 };
-	struct bl_err err = { 0 };
-
-	if (bl_data_check(channel, NULL, NULL, &found, &err))
-		fail_msg("%s", err.text);
-	return found;
-}
-
-/* The check must fail as data, and say `want`; `next` may be NULL. */
-static void assert_bad(const struct bl_data_channel *channel, const char *want, const char *next)
-{
-	struct bl_data_found found = { .files = 77 };
-	struct bl_err err = { 0 };
-
-	assert_int_equal(bl_data_check(channel, NULL, NULL, &found, &err), -1);
-	assert_int_equal(err.code, BL_EDATA);
-	if (!strstr(err.text, want))
-		fail_msg("'%s' does not say '%s'", err.text, want);
-	if (next && !strstr(err.next, next))
-		fail_msg("'%s' does not say '%s'", err.next, next);
-	assert_int_equal(found.files, 77);
-}
 
 static void words_of_the_configuration(void **state)
 {
@@ -69,14 +40,14 @@ static void words_of_the_configuration(void **state)
 
 static void lines_are_counted(void **state)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 	struct bl_data_found found;
 
 	(void)state;
 	put_text("d/a.jsonl", "{\"a\":1}\n\n[2]\r\n  \n\"no newline at the end\"");
 	put_text("d/sub/b.ndjson", "{}\n");
 	put_text("d/README.md", "not { json");
-	found = check(&channel);
+	found = data_checked(&channel);
 	assert_int_equal(found.files, 3);
 	assert_int_equal(found.records, 4);
 	assert_int_equal(found.longest_line, 23);
@@ -98,12 +69,12 @@ static void the_first_bad_record_is_named(void **state)
 		{ "{}\n{\"cut\":", "d.jsonl:2:8: " },
 		{ "{}\n{}\nx", "(byte 6 of the file)" },
 	};
-	struct bl_data_channel channel = channel_at("d.jsonl");
+	struct bl_data_channel channel = data_channel_at("d.jsonl");
 
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(cases); i++) {
 		put_text("d.jsonl", cases[i].text);
-		assert_bad(&channel, cases[i].want, "one JSON value");
+		assert_bad_data(&channel, cases[i].want, "one JSON value");
 	}
 }
 
@@ -111,7 +82,7 @@ static void the_first_bad_record_is_named(void **state)
 static void lines_longer_than_a_piece(void **state)
 {
 	static const size_t sizes[] = { (1 << 20) - 3, (1 << 20) - 2, (1 << 20) - 1, 3 << 20 };
-	struct bl_data_channel channel = channel_at("d.jsonl");
+	struct bl_data_channel channel = data_channel_at("d.jsonl");
 
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(sizes); i++) {
@@ -122,10 +93,10 @@ static void lines_longer_than_a_piece(void **state)
 			bl_buf_addc(&text, 'x');
 		bl_buf_adds(&text, "\"\n[1]\n[2");
 		put_bytes("d.jsonl", text.data, text.len);
-		assert_bad(&channel, "d.jsonl:3:3: ", NULL);
+		assert_bad_data(&channel, "d.jsonl:3:3: ", NULL);
 		bl_buf_adds(&text, "]\n");
 		put_bytes("d.jsonl", text.data, text.len);
-		struct bl_data_found found = check(&channel);
+		struct bl_data_found found = data_checked(&channel);
 		assert_int_equal(found.records, 3);
 		assert_int_equal(found.longest_line, sizes[i] + 2);
 	}
@@ -133,7 +104,7 @@ static void lines_longer_than_a_piece(void **state)
 
 static void a_line_without_end_is_refused(void **state)
 {
-	struct bl_data_channel channel = channel_at("d.jsonl");
+	struct bl_data_channel channel = data_channel_at("d.jsonl");
 	int fd;
 
 	(void)state;
@@ -141,33 +112,33 @@ static void a_line_without_end_is_refused(void **state)
 	fd = openat(folder_fd, "d.jsonl", O_WRONLY | O_CLOEXEC);
 	assert_int_equal(ftruncate(fd, (off_t)BL_DATA_LINE_MAX + 100), 0);
 	close(fd);
-	assert_bad(&channel, "d.jsonl:2: the line is over 64 MiB long", "format: files");
+	assert_bad_data(&channel, "d.jsonl:2: the line is over 64 MiB long", "format: files");
 	channel.format = BL_DATA_FILES;
-	assert_int_equal(check(&channel).records, 0);
+	assert_int_equal(data_checked(&channel).records, 0);
 }
 
 static void what_is_not_there(void **state)
 {
-	struct bl_data_channel channel = channel_at("data/trian.jsonl");
+	struct bl_data_channel channel = data_channel_at("data/trian.jsonl");
 
 	(void)state;
 	put_text("data/train.jsonl", "{}\n");
-	assert_bad(&channel, "trian.jsonl' does not exist", "data/train.jsonl'?");
+	assert_bad_data(&channel, "trian.jsonl' does not exist", "data/train.jsonl'?");
 	channel.uri = "data/something-else";
-	assert_bad(&channel, "does not exist", "check the path");
+	assert_bad_data(&channel, "does not exist", "check the path");
 	channel.uri = "dat/train.jsonl";
-	assert_bad(&channel, "does not exist", "its directory is not there either");
+	assert_bad_data(&channel, "does not exist", "its directory is not there either");
 	channel.uri = "data/train.jsonl/x";
-	assert_bad(&channel, "does not exist", NULL);
+	assert_bad_data(&channel, "does not exist", NULL);
 	assert_int_equal(mkdirat(folder_fd, "empty", 0755), 0);
 	channel.uri = "empty";
-	assert_bad(&channel, "holds no file", NULL);
+	assert_bad_data(&channel, "holds no file", NULL);
 	put_text("blank.jsonl", "\n \n");
 	channel.uri = "blank.jsonl";
-	assert_bad(&channel, "holds no record", NULL);
+	assert_bad_data(&channel, "holds no record", NULL);
 	make_link("data/dangling", "nowhere");
 	channel.uri = "data";
-	assert_bad(&channel, "is a link to nothing", NULL);
+	assert_bad_data(&channel, "is a link to nothing", NULL);
 }
 
 static void a_uri_must_be_a_path(void **state)
@@ -184,7 +155,7 @@ static void a_uri_must_be_a_path(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(cases); i++) {
-		struct bl_data_channel channel = channel_at(cases[i].uri);
+		struct bl_data_channel channel = data_channel_at(cases[i].uri);
 		struct bl_data_found found;
 		struct bl_err err = { 0 };
 
@@ -196,7 +167,7 @@ static void a_uri_must_be_a_path(void **state)
 
 static void include_chooses(void **state)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 	struct bl_err err = { 0 };
 	BL_VALUE include = NULL;
 
@@ -206,46 +177,46 @@ static void include_chooses(void **state)
 	put_text("d/sub/c.jsonl", "{}\n{}\n");
 	assert_int_equal(bl_json_parse("[\"**/*.jsonl\"]", 14, "t", &include, &err), 0);
 	channel.include = include;
-	assert_int_equal(check(&channel).files, 2);
-	assert_int_equal(check(&channel).records, 3);
+	assert_int_equal(data_checked(&channel).files, 2);
+	assert_int_equal(data_checked(&channel).records, 3);
 	bl_value_free(include);
 	assert_int_equal(bl_json_parse("[\"*.csv\"]", 9, "t", &include, &err), 0);
 	channel.include = include;
-	assert_bad(&channel, "matches `include`", "**");
+	assert_bad_data(&channel, "matches `include`", "**");
 }
 
 static void the_digest_tells_data_apart(void **state)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 	char was[BL_SHA256_HEX], now[BL_SHA256_HEX];
 
 	(void)state;
 	put_text("d/b.jsonl", "{}\n");
 	put_text("d/a.jsonl", "[]\n");
-	strncpy(was, check(&channel).digest, sizeof(was));
+	strncpy(was, data_checked(&channel).digest, sizeof(was));
 	/* where it lies and when it was written does not matter */
 	put_text("e/a.jsonl", "[]\n");
 	put_text("e/b.jsonl", "{}\n");
 	set_mtime_ms("e/a.jsonl", 1000);
 	channel.uri = "e";
-	assert_string_equal(check(&channel).digest, was);
+	assert_string_equal(data_checked(&channel).digest, was);
 	channel.depth = BL_DATA_EXISTS;
-	assert_string_equal(check(&channel).digest, was);
+	assert_string_equal(data_checked(&channel).digest, was);
 	channel.version = "2";
-	assert_string_not_equal(check(&channel).digest, was);
+	assert_string_not_equal(data_checked(&channel).digest, was);
 	channel.version = NULL;
 	put_text("e/b.jsonl", "[]\n");
-	assert_string_not_equal(check(&channel).digest, was);
+	assert_string_not_equal(data_checked(&channel).digest, was);
 	channel.depth = BL_DATA_OFF;
-	strncpy(now, check(&channel).digest, sizeof(now));
+	strncpy(now, data_checked(&channel).digest, sizeof(now));
 	set_mtime_ms("e/a.jsonl", 2000);
-	assert_string_not_equal(check(&channel).digest, now);
+	assert_string_not_equal(data_checked(&channel).digest, now);
 }
 
 /* "key\0size\0etag\0version\0", hashed by another program: `sha256sum`. */
 static void the_digest_is_the_documented_one(void **state)
 {
-	struct bl_data_channel channel = channel_at("a.jsonl");
+	struct bl_data_channel channel = data_channel_at("a.jsonl");
 	char want[BL_SHA256_HEX], crc[BL_CRC64_TEXT];
 	BL_AUTO(bl_buf) text = BL_BUF(200);
 	struct bl_err err = { 0 };
@@ -261,107 +232,21 @@ static void the_digest_is_the_documented_one(void **state)
 	bl_buf_add(&text, "v7\0", 3);
 	channel.version = "v7";
 	assert_int_equal(bl_sha256_of(text.data, text.len, want, &err), 0);
-	assert_string_equal(check(&channel).digest, want);
-}
-
-static void parquet_ends(void **state)
-{
-	struct bl_data_channel channel = channel_at("d.parquet");
-
-	(void)state;
-	put_bytes("d.parquet", "PAR1data\1\0\0\0PAR1", 16);
-	assert_int_equal(check(&channel).files, 1);
-	put_bytes("d.parquet", "PAR1data\1\0\0\0PAR", 15);
-	assert_bad(&channel, "d.parquet: does not end", "cut");
-	put_bytes("d.parquet", "PAR1data\xff\0\0\0PAR1", 16);
-	assert_bad(&channel, "d.parquet: does not end", NULL);
-	put_bytes("d.parquet", "XAR1data\1\0\0\0PAR1", 16);
-	assert_bad(&channel, "d.parquet: does not begin", NULL);
-	put_bytes("d.parquet", "PAR1PAR1", 8);
-	assert_bad(&channel, "too few", NULL);
-}
-
-static void add_tar_member(struct bl_buf *out, const char *name, size_t n)
-{
-	unsigned char header[512] = { 0 };
-	unsigned sum = 0;
-
-	snprintf((char *)header, 100, "%s", name);
-	snprintf((char *)header + 124, 12, "%011zo", n);
-	header[156] = '0';
-	memset(header + 148, ' ', 8);
-	for (size_t i = 0; i < sizeof(header); i++)
-		sum += header[i];
-	snprintf((char *)header + 148, 8, "%06o", sum);
-	bl_buf_add(out, header, sizeof(header));
-	for (size_t i = 0; i < (n + 511) / 512 * 512; i++)
-		bl_buf_addc(out, 'm');
-}
-
-static void tar_members(void **state)
-{
-	struct bl_data_channel channel = channel_at("d.tar");
-	BL_AUTO(bl_buf) tar = BL_BUF(1 << 16);
-	unsigned char zero[1024] = { 0 };
-
-	(void)state;
-	add_tar_member(&tar, "a", 700);
-	add_tar_member(&tar, "b", 0);
-	put_bytes("d.tar", tar.data, tar.len);
-	assert_int_equal(check(&channel).records, 2);
-	put_bytes("d.tar", tar.data, 1000);
-	assert_bad(&channel, "d.tar: the archive is cut in a member at byte 512", NULL);
-	bl_buf_add(&tar, zero, sizeof(zero));
-	put_bytes("d.tar", tar.data, tar.len);
-	assert_int_equal(check(&channel).records, 2);
-	tar.data[600 + 1024] ^= 1;
-	put_bytes("d.tar", tar.data, tar.len);
-	assert_bad(&channel, "no tar header at byte 1536", NULL);
-	put_bytes("d.tar", zero, sizeof(zero));
-	assert_bad(&channel, "no member", NULL);
-	put_text("d.tar", "");
-	assert_bad(&channel, "empty", NULL);
-	put_text("d.tar", "short");
-	assert_bad(&channel, "cut", NULL);
-}
-
-static void tar_numbers(void **state)
-{
-	static const struct {
-		const char *field;
-		bool good;
-		uint64_t want;
-	} cases[] = {
-		{ "0000000017 ", true, 15 },
-		{ "  17\0xxxxxx", true, 15 },
-		{ "\x80\0\0\0\0\0\0\0\0\1\2", true, 258 },
-		{ "9999999999 ", false, 0 },
-		{ "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", false, 0 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < BL_COUNT(cases); i++) {
-		uint64_t got = 0;
-		bool good = bl_tar_number((const unsigned char *)cases[i].field, 11, &got);
-
-		assert_int_equal(good, cases[i].good);
-		if (good)
-			assert_int_equal(got, cases[i].want);
-	}
+	assert_string_equal(data_checked(&channel).digest, want);
 }
 
 static void links_are_followed_but_not_in_circles(void **state)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 
 	(void)state;
 	put_text("elsewhere/a.jsonl", "{}\n");
 	put_text("d/x.jsonl", "{}\n");
 	make_link("d/file.jsonl", "../elsewhere/a.jsonl");
 	make_link("d/dir", "../elsewhere");
-	assert_int_equal(check(&channel).files, 3);
+	assert_int_equal(data_checked(&channel).files, 3);
 	make_link("d/dir2", "../d");
-	assert_bad(&channel, "'dir2' is a link to a directory above it", NULL);
+	assert_bad_data(&channel, "'dir2' is a link to a directory above it", NULL);
 }
 
 static uint64_t last_done, last_total;
@@ -376,7 +261,7 @@ static void keep_progress(void *arg, uint64_t done, uint64_t total)
 
 static void progress_reaches_the_end(void **state)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 	struct bl_data_found found;
 	struct bl_err err = { 0 };
 
@@ -391,7 +276,7 @@ static void progress_reaches_the_end(void **state)
 
 static void uris_are_absolute(void **state)
 {
-	struct bl_data_channel channel = channel_at("d/./a b%.jsonl");
+	struct bl_data_channel channel = data_channel_at("d/./a b%.jsonl");
 	BL_AUTO(bl_buf) uri = BL_BUF(PATH_MAX);
 	BL_AUTO(bl_buf) path = BL_BUF(PATH_MAX);
 	BL_AUTO(bl_buf) want = BL_BUF(PATH_MAX);
@@ -411,7 +296,7 @@ static void uris_are_absolute(void **state)
 
 static void channels_are_shown_as_directories(void **state)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 	struct bl_err err = { 0 };
 	BL_VALUE include = NULL;
 
@@ -449,7 +334,7 @@ static void channels_are_shown_as_directories(void **state)
 
 static int whole_check(struct bl_err *err)
 {
-	struct bl_data_channel channel = channel_at("d");
+	struct bl_data_channel channel = data_channel_at("d");
 	BL_AUTO(bl_buf) uri = BL_BUF(PATH_MAX);
 	BL_AUTO(bl_buf) into = BL_BUF(PATH_MAX);
 	struct bl_data_found found;
@@ -483,7 +368,6 @@ static void allocations_may_fail(void **state)
 
 int main(void)
 {
-#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_drop)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_of_the_configuration),
 		FOLDER_TEST(lines_are_counted),
@@ -495,9 +379,6 @@ int main(void)
 		FOLDER_TEST(include_chooses),
 		FOLDER_TEST(the_digest_tells_data_apart),
 		FOLDER_TEST(the_digest_is_the_documented_one),
-		FOLDER_TEST(parquet_ends),
-		FOLDER_TEST(tar_members),
-		cmocka_unit_test(tar_numbers),
 		FOLDER_TEST(links_are_followed_but_not_in_circles),
 		FOLDER_TEST(progress_reaches_the_end),
 		FOLDER_TEST(uris_are_absolute),
