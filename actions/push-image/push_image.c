@@ -193,7 +193,6 @@ static int get_base(struct pushing *pushing, const struct bl_place_options *plac
 	return bl_base_get(
 		&(struct bl_base_options){
 			.tree = pushing->tree,
-			.commit = &pushing->commit,
 			.config = &pushing->config,
 			.target = pushing->target,
 			.places = places,

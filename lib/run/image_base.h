@@ -14,7 +14,6 @@
  */
 struct bl_base_options {
 	struct bl_git_tree *tree;
-	const struct bl_git_commit *commit;
 	const struct bl_config *config;
 	struct bl_place *target;
 	const struct bl_place_options *places; /* how image.base is opened */
