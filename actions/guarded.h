@@ -5,16 +5,26 @@
 #include "base/buf.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * What a step may build on about the event that started its workflow. Outside of GitHub Actions:
- * nothing, all zero.
+ * nothing, all zero. Texts that are not known are "".
  */
 struct guarded {
 	bool in_workflow;
-	bool is_pull_request; /* then guard has accepted `sha` */
+	bool is_pull_request; /* of the event; then guard has accepted `sha` */
 	bool is_main;         /* push, dispatch or schedule on the default branch */
+	bool has_guard;       /* guard.json is there and says yes; what follows is from it */
 	char sha[41];         /* the commit that the event is about */
+	int64_t pr;           /* where to report; also of a dispatch on a branch with one; 0 none */
+	int64_t comment_id;   /* 0: none */
+	int64_t job_started_ms;       /* wall: when guard, the first step, began; 0 unknown */
+	char job[65];                 /* "": the default one */
+	char label[128];              /* that started it */
+	char labeller[64], actor[64]; /* logins */
+	char head_ref[256], base_ref[256], base_sha[41];
+	char key[129]; /* of the sticky comment */
 };
 
 /*

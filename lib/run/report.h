@@ -14,11 +14,11 @@
  */
 
 /* Names and values, as parameters or data digests. */
-struct bl_pair {
+struct bl_param {
 	char *name, *value;
 };
 struct bl_pairs {
-	struct bl_pair *items; /* sorted by name once bl_pairs_sort() ran */
+	struct bl_param *items; /* sorted by name once bl_pairs_sort() ran */
 	size_t n, cap;
 };
 void bl_pairs_done(struct bl_pairs *pairs);

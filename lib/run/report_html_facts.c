@@ -102,7 +102,7 @@ static void add_joins(const struct bl_series *series, struct bl_buf *out)
 }
 
 /* "train", "2.5 MiB, 7999 records" and the digest, of which 8 digits tell versions apart. */
-static void add_channel(const struct bl_pair *data, struct bl_buf *out)
+static void add_channel(const struct bl_param *data, struct bl_buf *out)
 {
 	const char *digest = strstr(data->value, "digest ");
 	size_t len = digest ? (size_t)(digest - data->value) : strlen(data->value);

@@ -20,13 +20,13 @@ void bl_pairs_done(struct bl_pairs *pairs)
 
 int bl_pairs_add(struct bl_pairs *pairs, const char *name, const char *value, struct bl_err *err)
 {
-	struct bl_pair pair;
+	struct bl_param pair;
 
 	if (pairs->n >= PAIRS_MAX)
 		return 0; /* more than anybody compares */
 	if (pairs->n == pairs->cap) {
 		size_t cap = pairs->cap ? pairs->cap * 2 : 16;
-		struct bl_pair *items = reallocarray(pairs->items, cap, sizeof(*items));
+		struct bl_param *items = reallocarray(pairs->items, cap, sizeof(*items));
 
 		if (!items)
 			return bl_fail(err, BL_ENOMEM, "parameters: out of memory");
@@ -81,7 +81,7 @@ int bl_pairs_add_value(struct bl_pairs *pairs, const char *prefix, const struct 
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct bl_pair *)a)->name, ((const struct bl_pair *)b)->name);
+	return strcmp(((const struct bl_param *)a)->name, ((const struct bl_param *)b)->name);
 }
 
 void bl_pairs_sort(struct bl_pairs *pairs)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_RUN_COMPUTE_H
+#define BL_RUN_COMPUTE_H
+
+#include "run/attempt.h"
+#include "run/run.h"
+#include "run/started.h"
+
+/*
+ * The seam between a run and what its attempts run on: a table per engine, chosen by
+ * `--compute`: "ec2" (one instance per attempt), "local" (host on this machine). launch, wait,
+ * cancel and collect know only this.
+ */
+struct bl_compute;
+
+/* How one attempt is to be had. Texts stay the caller's. Decided before by run/launch_*.h. */
+struct bl_purchase_pool {
+	char type[32], subnet[32], zone[24];
+	double usd_hour, on_demand_usd_hour; /* NaN unknown */
+};
+struct bl_purchase {
+	const char *template_id; /* pools of one launch template */
+	int64_t template_version;
+	bool spot;
+	const struct bl_purchase_pool *pools;
+	size_t n_pools;
+};
+struct bl_start {
+	struct bl_store *store;
+	const struct bl_run *run;
+	unsigned attempt;
+	const struct bl_purchase *purchases; /* in the order to be tried; engine "local": none */
+	size_t n_purchases;
+	double disk_usd_hour;
+	int64_t deadline_ms; /* wall: D of design 4.9, the deadline tag */
+	int64_t wait_ms;     /* how long to go on asking for capacity; 0: each purchase once */
+	const char *spec_sha256, *host_sha256; /* tags `spec` and `host` */
+	const char *launch_key;                /* tag `key` */
+	/* told of each pool's error and of each purchase as it is tried; NULL: nobody */
+	void (*say)(void *arg, const char *line);
+	void *arg;
+	const volatile int *stop; /* becomes non-zero when a signal came: nothing more is bought */
+};
+
+/* What is known of the owner of the newest attempt. */
+struct bl_probe {
+	enum bl_liveness owner;
+	bool found; /* an instance (process) of this attempt was seen */
+	char instance[32], state[20];
+	struct bl_result gone; /* when dead: class and message of how its box ended */
+};
+
+/* Whose boxes: members that are "" or 0 do not matter; at least one must be set. */
+struct bl_end_scope {
+	const char *run, *repository /* key */, *job;
+	int64_t pr;
+	unsigned attempt;
+	const char *instance; /* known id: ended first, before anything is asked */
+};
+struct bl_ended_boxes {
+	size_t n;
+	char runs[64][BL_RUN_SIZE]; /* the first ones' runs */
+};
+
+struct bl_compute_ops {
+	const char *name;
+	void (*close)(void *self);
+	/*
+	 * Claims attempts/N.json, then starts it at most once whatever is cut or repeated: a try is
+	 * stored before it is sent, and rises after a definite empty answer only. An earlier call's
+	 * box is found again. out: also stored as N.started.json.
+	 * BL_ECAPACITY: no pool has any (every pool's error was said); BL_EBUSY: another owner has
+	 * claimed this attempt; BL_ECANCELLED: *stop.
+	 */
+	int (*start)(void *self, const struct bl_start *what, struct bl_started *out,
+	             struct bl_err *err);
+	int (*probe)(void *self, const struct bl_run *run, const struct bl_attempts *attempts,
+	             struct bl_probe *out, struct bl_err *err);
+	/* TerminateInstances within 2 s of the call for a known instance, else found by tag. */
+	int (*end)(void *self, const struct bl_end_scope *scope, struct bl_ended_boxes *out,
+	           struct bl_err *err);
+	/* Boot log of the attempt's box, for people; "" when there is none. */
+	int (*console)(void *self, const struct bl_started *started, struct bl_buf *out,
+	               struct bl_err *err);
+};
+
+struct bl_aws;
+struct bl_compute_options {
+	const char *name;   /* "ec2", "local" */
+	struct bl_aws *aws; /* ec2; stays the caller's */
+	const char *stack;  /* ec2: name, tag `stack` */
+	const char *runner; /* local: path of branchline-runner; NULL: beside this program */
+	const char *cwd;    /* local: where the commit is checked out */
+};
+BL_MUST int bl_compute_open(const struct bl_compute_options *options, struct bl_compute **out,
+                            struct bl_err *err);
+void bl_compute_close(struct bl_compute *compute); /* takes NULL */
+void bl_compute_auto(struct bl_compute **compute);
+#define BL_COMPUTE __attribute__((cleanup(bl_compute_auto))) struct bl_compute *
+
+BL_MUST int bl_compute_start(struct bl_compute *compute, const struct bl_start *what,
+                             struct bl_started *out, struct bl_err *err);
+BL_MUST int bl_compute_probe(struct bl_compute *compute, const struct bl_run *run,
+                             const struct bl_attempts *attempts, struct bl_probe *out,
+                             struct bl_err *err);
+BL_MUST int bl_compute_end(struct bl_compute *compute, const struct bl_end_scope *scope,
+                           struct bl_ended_boxes *out, struct bl_err *err);
+BL_MUST int bl_compute_console(struct bl_compute *compute, const struct bl_started *started,
+                               struct bl_buf *out, struct bl_err *err);
+
+/*
+ * Pure: what the end of an instance means for an attempt that wrote no end itself (facts aws 8.2).
+ * code, message: StateReason.
+ */
+struct bl_result bl_compute_gone(const char *code, const char *message);
+
+/*
+ * ClientToken: base32 of SHA-256 over repository id, run, attempt, try, market, template and its
+ * version, and the pools in their order. 52 characters and a NUL.
+ */
+BL_MUST int bl_compute_token(const struct bl_run *run, unsigned attempt, unsigned try_number,
+                             const struct bl_purchase *purchase, char token[65],
+                             struct bl_err *err);
+
+#endif
