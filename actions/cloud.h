@@ -14,6 +14,7 @@
  * of them share.
  */
 struct cloud_options {
+	const struct bl_config *config; /* NULL: branchline.yaml is looked for */
 	const char *store, *stack, *region, *profile, *role_arn, *compute;
 	bool allow_http;
 };
@@ -22,7 +23,8 @@ struct cloud {
 	struct bl_git git; /* found is false outside of a repository */
 	char root[4096];   /* of the repository, else the current directory */
 	char repo_key[17];
-	struct bl_aws *aws; /* NULL with --compute local and a directory as store */
+	struct bl_aws *aws;     /* NULL with --compute local and a directory as store */
+	struct bl_creds *creds; /* its own, shared with all that signs; NULL as aws */
 	bool has_stack;
 	struct bl_stack stack;
 	struct bl_store *store;
@@ -34,8 +36,7 @@ void cloud_done(struct cloud *cloud);
  * Opens all of it: repository, guard's decision where there is one, AWS (in a workflow by OIDC,
  * renewed as long as the job lives), the stack descriptor, the store (option, else the configuration's, else the
  * stack's bucket; with engine "local" and no stack .branchline/store), the engine (default ec2).
- * `config` NULL: branchline.yaml is looked for for store, stack and region. A phase that failed is
- * named.
+ * Guard's refusal is none of this: then guarded.has_guard is false. A phase that failed is named.
  */
 BL_MUST int cloud_open(struct cloud *cloud, const struct cloud_options *options,
                        enum bl_store_mode mode, struct bl_err *err);

@@ -293,11 +293,10 @@ static int reach(struct s3_store *store, struct bl_err *err)
 	return -1;
 }
 
-int bl_store_s3_open(const char *uri, enum bl_store_mode mode, struct bl_store **out,
-                     struct bl_err *err)
+int bl_store_s3_open_as(const char *uri, enum bl_store_mode mode, const struct bl_aws_options *aws,
+                        struct bl_store **out, struct bl_err *err)
 {
 	struct s3_store *store = calloc(1, sizeof(*store));
-	struct bl_aws_options options = { 0 };
 	struct bl_s3_options s3_options = { .sum = BL_S3_CRC64 };
 	char bucket[64], name[5 + 64] = "s3://";
 
@@ -308,7 +307,7 @@ int bl_store_s3_open(const char *uri, enum bl_store_mode mode, struct bl_store *
 		goto fail;
 	s3_options.bucket = bucket;
 	memcpy(name + 5, bucket, strlen(bucket) + 1);
-	if (bl_aws_open(&options, &store->aws, err) ||
+	if (bl_aws_open(aws, &store->aws, err) ||
 	    bl_s3_open(store->aws, &s3_options, &store->s3, err) || reach(store, err) ||
 	    bl_store_new(&ops, store, name, out, err))
 		goto fail;
@@ -316,4 +315,12 @@ int bl_store_s3_open(const char *uri, enum bl_store_mode mode, struct bl_store *
 fail:
 	s3_close(store);
 	return bl_wrap(err, "store '%.200s'", uri);
+}
+
+int bl_store_s3_open(const char *uri, enum bl_store_mode mode, struct bl_store **out,
+                     struct bl_err *err)
+{
+	const struct bl_aws_options aws = { 0 };
+
+	return bl_store_s3_open_as(uri, mode, &aws, out, err);
 }

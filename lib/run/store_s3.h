@@ -2,6 +2,7 @@
 #ifndef BL_RUN_STORE_S3_H
 #define BL_RUN_STORE_S3_H
 
+#include "aws/client.h"
 #include "run/store.h"
 
 /*
@@ -11,5 +12,9 @@
  */
 BL_MUST int bl_store_s3_open(const char *uri, enum bl_store_mode mode, struct bl_store **out,
                              struct bl_err *err);
+/* The same for who is more than the environment says; creds stay the caller's. */
+BL_MUST int bl_store_s3_open_as(const char *uri, enum bl_store_mode mode,
+                                const struct bl_aws_options *aws, struct bl_store **out,
+                                struct bl_err *err);
 
 #endif

@@ -69,12 +69,13 @@ static void refused(const char *uri, enum bl_code code, const char *text, const 
 
 static void names_of_a_store(void **state)
 {
+	const struct bl_aws_options aws = { 0 };
 	BL_STORE slash = NULL;
 	struct bl_err err = { 0 };
 
 	(void)state;
 	assert_string_equal(bl_store_uri(*state), "s3://bucket");
-	must(bl_store_s3_open("s3://bucket/", BL_STORE_READ, &slash, &err), &err);
+	must(bl_store_s3_open_as("s3://bucket/", BL_STORE_READ, &aws, &slash, &err), &err);
 	assert_string_equal(bl_store_uri(slash), "s3://bucket");
 	refused("s3://bucket/team/a", BL_EINPUT, "whole bucket", "s3://bucket");
 	refused("s3://", BL_EINPUT, "3 to 63", "s3://BUCKET");
