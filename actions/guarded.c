@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/guarded.h"
 
+#include "actions/kept.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "codec/json.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD_MAX ((size_t)64 << 10)
 #define EVENT_MAX ((size_t)8 << 20)
 #define HEADS "refs/heads/"
 
@@ -25,46 +24,62 @@ static bool is_sha(const char *text)
 	return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
 }
 
-int guarded_decision(const char *bytes, size_t len, char sha[41], struct bl_err *err)
-{
-	BL_VALUE doc = NULL;
-	const char *accepted;
+static const struct kept_text texts[] = {
+	KEPT_TEXT(struct guarded, sha),      KEPT_TEXT(struct guarded, job),
+	KEPT_TEXT(struct guarded, label),    KEPT_TEXT(struct guarded, labeller),
+	KEPT_TEXT(struct guarded, actor),    KEPT_TEXT(struct guarded, head_ref),
+	KEPT_TEXT(struct guarded, base_ref), KEPT_TEXT(struct guarded, base_sha),
+	KEPT_TEXT(struct guarded, key),
+};
 
-	if (bl_json_document(bytes, len, "guard.json", 1, &doc, err))
-		return -1;
+int guarded_decision(const struct bl_value *doc, const char *event, struct guarded *out,
+                     struct bl_err *err)
+{
+	struct guarded guarded = *out;
+
 	if (!bl_value_bool_or(doc, "accepted", false)) {
-		bl_fail(err, BL_EDENIED, "guard did not accept this pull request: %.200s",
+		bl_fail(err, BL_EDENIED, "guard did not accept this event: %.200s",
 		        bl_value_text_or(doc, "reason", "no reason is given"));
 		return bl_next(err, "run this step only if guard's output `launched` is true");
 	}
-	accepted = bl_value_text_or(doc, "sha", "");
-	if (!is_sha(accepted))
-		return bl_fail(err, BL_ECORRUPT, "guard.json: sha '%.64s'", accepted);
-	memcpy(sha, accepted, 41);
+	if (strcmp(bl_value_text_or(doc, "event", event), event) != 0)
+		return bl_fail(err, BL_ECORRUPT, "guard.json: of another event, '%.64s'",
+		               bl_value_text_or(doc, "event", ""));
+	if (kept_texts(doc, KEPT_GUARD, texts, BL_COUNT(texts), &guarded, err))
+		return -1;
+	if (!is_sha(guarded.sha))
+		return bl_fail(err, BL_ECORRUPT, "guard.json: sha '%s'", guarded.sha);
+	if (guarded.base_sha[0] && !is_sha(guarded.base_sha))
+		return bl_fail(err, BL_ECORRUPT, "guard.json: base_sha '%s'", guarded.base_sha);
+	guarded.pr = bl_value_int_or(doc, "pr", 0);
+	guarded.comment_id = bl_value_int_or(doc, "comment_id", 0);
+	guarded.job_started_ms = bl_value_int_or(doc, "job_started_ms", 0);
+	guarded.has_guard = true;
+	*out = guarded;
 	return 0;
 }
 
-static int read_guard(struct guarded *out, struct bl_err *err)
+static int read_guard(struct guarded *out, const char *event, struct bl_err *err)
 {
-	BL_AUTO(bl_buf) bytes = BL_BUF(GUARD_MAX);
-	char path[4096];
+	BL_VALUE doc = NULL;
 
-	snprintf(path, sizeof(path), "%s/branchline/guard.json", variable("RUNNER_TEMP"));
-	if (bl_fs_read_path(path, &bytes, err)) {
+	if (kept_read(KEPT_GUARD, &doc, err)) {
 		if (err->code != BL_ENOENT)
 			return -1;
 		bl_err_clear(err);
+		if (!out->is_pull_request)
+			return 0;
 		bl_fail(err, BL_EDENIED, "a pull request that guard has not looked at");
 		return bl_next(err, "put a step with actions/guard before this one");
 	}
-	return guarded_decision(bl_buf_text(&bytes), bytes.len, out->sha, err);
+	return guarded_decision(doc, event, out, err);
 }
 
 /* The default branch is in the event alone. */
-static int read_main(struct guarded *out, struct bl_err *err)
+static int read_main(struct guarded *out, const char *event, struct bl_err *err)
 {
 	static const char *const events[] = { "push", "workflow_dispatch", "schedule" };
-	const char *event = variable("GITHUB_EVENT_NAME"), *ref = variable("GITHUB_REF");
+	const char *ref = variable("GITHUB_REF");
 	BL_AUTO(bl_buf) bytes = BL_BUF(EVENT_MAX);
 	BL_VALUE doc = NULL;
 	bool known = false;
@@ -84,15 +99,16 @@ static int read_main(struct guarded *out, struct bl_err *err)
 int guarded_read(struct guarded *out, struct bl_err *err)
 {
 	struct guarded guarded = { .in_workflow = !strcmp(variable("GITHUB_ACTIONS"), "true") };
-	const char *sha = variable("GITHUB_SHA");
+	const char *event = variable("GITHUB_EVENT_NAME"), *sha = variable("GITHUB_SHA");
 
 	if (guarded.in_workflow) {
-		guarded.is_pull_request =
-			bl_str_starts(variable("GITHUB_EVENT_NAME"), "pull_request");
-		if (guarded.is_pull_request ? read_guard(&guarded, err) : read_main(&guarded, err))
-			return -1;
+		guarded.is_pull_request = bl_str_starts(event, "pull_request");
 		if (!guarded.is_pull_request && is_sha(sha))
 			memcpy(guarded.sha, sha, sizeof(guarded.sha));
+		if (!guarded.is_pull_request && read_main(&guarded, event, err))
+			return -1;
+		if (read_guard(&guarded, event, err))
+			return -1;
 	}
 	*out = guarded;
 	return 0;

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bl_value;
+
 /*
  * What a step may build on about the event that started its workflow. Outside of GitHub Actions:
  * nothing, all zero. Texts that are not known are "".
@@ -30,11 +32,16 @@ struct guarded {
 /*
  * A pull request's event is believed only as $RUNNER_TEMP/branchline/guard.json says, which the
  * action guard writes in an earlier step: its sha is what was looked at (GITHUB_SHA is a merge that
- * nobody saw). BL_EDENIED: there is none, or it says no.
+ * nobody saw). Any other event may do without; where guard has run its word counts there too.
+ * BL_EDENIED: there is none, or it says no.
  */
 BL_MUST int guarded_read(struct guarded *out, struct bl_err *err);
 
-/* The decision: pure. `bytes` of guard.json. */
-BL_MUST int guarded_decision(const char *bytes, size_t len, char sha[41], struct bl_err *err);
+/*
+ * What guard.json says, pure: all but in_workflow, is_pull_request and is_main, which are as they
+ * were. BL_EDENIED: it says no. BL_ECORRUPT: it is not of guard, or of another event.
+ */
+BL_MUST int guarded_decision(const struct bl_value *doc, const char *event, struct guarded *out,
+                             struct bl_err *err);
 
 #endif

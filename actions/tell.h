@@ -33,7 +33,8 @@ void tell_text(struct tell *tell, const char *markdown, bool final);
 void tell_failure(const char *verb, const struct bl_err *failure);
 
 /* Remembers for tell_failure() and later steps what launch learnt: $RUNNER_TEMP/branchline/run.json
- * with run id, store and place. BL_ENOENT from the reader: no launch yet. */
+ * with run id, store and place (nothing where RUNNER_TEMP is not set). BL_ENOENT from the reader: no
+ * launch yet. */
 struct told_run {
 	char run[BL_RUN_SIZE], store[1100], place[128], job[65];
 };
