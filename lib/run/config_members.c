@@ -2,6 +2,7 @@
 /* Values that hold members: lists, maps, data channels. */
 #include "base/str.h"
 #include "run/config_parts.h"
+#include "run/gate.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -67,25 +68,24 @@ static int one_word(const struct member *member, const struct bl_value *given,
 	                       bl_buf_text(&allowed), bl_config_found(given, found));
 }
 
-/* NAME OP NUMBER, white space as one likes: "eval_loss > 2.5" */
+/* Kept as it was written: the report reads it again. */
 static int condition(const struct member *member, const struct bl_value *given,
                      struct bl_value **out, struct bl_err *err)
 {
-	const char *text = given->text ? given->text : "";
-	size_t name = strcspn(text, " \t<>=");
-	const char *op = text + name + strspn(text + name, " \t");
-	const char *right = op + (*op == '<' || *op == '>');
-	char *end = NULL;
+	struct bl_err why = { 0 };
+	struct bl_gate gate;
+	char found[128];
 
-	if (name && right != op) {
-		right += *right == '=';
-		(void)strtod(right, &end);
-	}
-	if (!end || end == right || end[strspn(end, " \t")])
+	if (!given->text || given->type == BL_NULL)
 		return bl_config_fault(member->source, given, member->name, err,
-		                       "expected a condition like eval_loss > 2.5, found '%.64s'",
-		                       text);
-	return bl_config_text_like(given, text, out, err);
+		                       "expected a condition like eval_loss > 2.5, found %s",
+		                       bl_config_found(given, found));
+	if (bl_gate_parse(given->text, &gate, &why)) {
+		bl_config_fault(member->source, given, member->name, err, "%s", why.text);
+		return bl_next(err, "write it like `eval_loss > 2.5` or `eval_loss > baseline * "
+		                    "1.02`");
+	}
+	return bl_config_text_like(given, given->text, out, err);
 }
 
 static int plain_scalar(const struct member *member, const struct bl_value *given,

@@ -104,7 +104,14 @@ const struct bl_config_key bl_config_table[] = {
 	  "Patterns that find a metric in the output, by name; the first group is the value.",
 	  NULL },
 	{ "metrics.fail_if", BL_CONFIG_CONDITIONS, NULL, NULL, 0, 0, 0,
-	  "Conditions that fail a run that ended well, as `eval_loss > 2.5`.", NULL },
+	  "Conditions that fail a run that ended well: `METRIC OP LIMIT`, OP one of `<` `<=` `>` "
+	  "`>=` "
+	  "`==` `!=`, LIMIT a number, or `baseline` or `previous`, alone or with `*`, `+` or `-` "
+	  "and a "
+	  "number: `eval_loss > baseline * 1.02`. Without a baseline such a condition does not "
+	  "hold, "
+	  "and the report says so; a metric that is NaN, infinite or never reported fails the run.",
+	  NULL },
 
 	{ "gpu", BL_CONFIG_TEXT, NULL, NULL, 0, 0, RESULT, "Kind of GPU, as `l4` or `a10g`.",
 	  "The machine" },
