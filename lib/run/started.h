@@ -29,7 +29,8 @@ BL_MUST int bl_started_read(struct bl_store *store, const char *run, unsigned at
 
 /*
  * What an attempt costs, pure: seconds from its start to `until_ms` at its prices, at least 60 s.
- * NaN: a price is unknown. saved: against on-demand.
+ * NaN: a price is unknown. usd: of the box alone; disk_usd: of its disk, beside; saved_usd: against
+ * on-demand, negative where spot was dearer.
  */
 struct bl_cost {
 	double usd, disk_usd, saved_usd;
