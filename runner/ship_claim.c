@@ -8,7 +8,6 @@
 #include "run/settle.h"
 #include "runner/ship.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +48,11 @@ static int claim_for_host(unsigned attempt, struct bl_claim *out, struct bl_err 
 
 static int held_by(const struct bl_claim *claim, struct bl_err *err)
 {
-	char since[BL_UTC_SIZE];
+	char since[BL_UTC_SIZE], holder[48];
 
 	bl_utc_text(claim->claimed_at_ms, since);
-	bl_fail(err, BL_EBUSY, "attempt %u is held by process %" PRId64 " since %s", claim->attempt,
-	        claim->owner.pid, since);
+	bl_claim_holder(claim, holder);
+	bl_fail(err, BL_EBUSY, "attempt %u is held by %s since %s", claim->attempt, holder, since);
 	return bl_next(err, "watch it with `branchline logs -f`, or end it with `branchline stop`");
 }
 

@@ -9,7 +9,6 @@
 #include "run/attempt.h"
 #include "run/heartbeat.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,16 +101,17 @@ static void print_attempt(const struct facts *facts)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(4096);
 	const struct bl_attempts *attempts = &facts->attempts;
+	char holder[48];
 
 	if (!attempts->newest)
 		return;
+	bl_claim_holder(&attempts->claim, holder);
 	bl_buf_addf(&text, "%u", attempts->newest);
 	if (attempts->interruptions)
 		bl_buf_addf(&text, ", %u interrupted", attempts->interruptions);
 	if (!attempts->newest_ended)
-		bl_buf_addf(&text, ", %s by process %" PRId64,
-		            facts->run.state == BL_RUN_RESUMABLE ? "was held" : "held",
-		            attempts->claim.owner.pid);
+		bl_buf_addf(&text, ", %s by %s",
+		            facts->run.state == BL_RUN_RESUMABLE ? "was held" : "held", holder);
 	line("attempt", bl_buf_text(&text));
 	bl_buf_reset(&text);
 	if (facts->beat.seq && facts->run.state != BL_RUN_ENDED) {

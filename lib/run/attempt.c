@@ -23,6 +23,27 @@ int bl_claim_make(unsigned attempt, struct bl_claim *out, struct bl_err *err)
 	return 0;
 }
 
+int bl_claim_make_instance(const char *run, unsigned attempt, struct bl_claim *out,
+                           struct bl_err *err)
+{
+	struct bl_claim made = { .attempt = attempt, .heartbeat_ms = BL_HEARTBEAT_MS };
+
+	if (bl_str_random(made.nonce, sizeof(made.nonce) - 1, err))
+		return bl_wrap(err, "claim attempt %u", attempt);
+	snprintf(made.instance_tag, sizeof(made.instance_tag), "%s/%u", run, attempt);
+	made.claimed_at_ms = bl_wall_ms();
+	*out = made;
+	return 0;
+}
+
+void bl_claim_holder(const struct bl_claim *claim, char text[48])
+{
+	if (claim->instance_tag[0])
+		snprintf(text, 48, "an instance");
+	else
+		snprintf(text, 48, "process %lld", (long long)claim->owner.pid);
+}
+
 static void write_time(struct bl_json *json, const char *text_key, const char *ms_key, int64_t ms)
 {
 	char text[BL_UTC_SIZE];
@@ -32,19 +53,28 @@ static void write_time(struct bl_json *json, const char *text_key, const char *m
 	bl_json_int(json, ms_key, ms);
 }
 
+static void encode_owner(struct bl_json *json, const struct bl_claim *claim)
+{
+	bl_json_map(json, "owner");
+	if (claim->instance_tag[0]) {
+		bl_json_text(json, "instance_tag", claim->instance_tag);
+	} else {
+		bl_json_text(json, "machine_id", claim->owner.machine_id);
+		bl_json_text(json, "boot_id", claim->owner.boot_id);
+		bl_json_int(json, "pidns", (int64_t)claim->owner.pidns);
+		bl_json_int(json, "pid", claim->owner.pid);
+		bl_json_int(json, "start_ticks", (int64_t)claim->owner.start_ticks);
+	}
+	bl_json_end_map(json);
+}
+
 static void encode_claim(const struct bl_claim *claim, struct bl_buf *buf)
 {
 	struct bl_json json = BL_JSON(buf);
 
 	bl_json_begin(&json, 1);
 	bl_json_int(&json, "attempt", claim->attempt);
-	bl_json_map(&json, "owner");
-	bl_json_text(&json, "machine_id", claim->owner.machine_id);
-	bl_json_text(&json, "boot_id", claim->owner.boot_id);
-	bl_json_int(&json, "pidns", (int64_t)claim->owner.pidns);
-	bl_json_int(&json, "pid", claim->owner.pid);
-	bl_json_int(&json, "start_ticks", (int64_t)claim->owner.start_ticks);
-	bl_json_end_map(&json);
+	encode_owner(&json, claim);
 	bl_json_text(&json, "nonce", claim->nonce);
 	bl_json_int(&json, "heartbeat_ms", claim->heartbeat_ms);
 	write_time(&json, "claimed_at", "claimed_ms", claim->claimed_at_ms);
@@ -77,25 +107,35 @@ static int take_text(const struct bl_value *doc, const char *path, char *out, si
 	return 0;
 }
 
+static int decode_owner(const struct bl_value *doc, struct bl_claim *out, struct bl_err *err)
+{
+	int64_t pidns, ticks;
+
+	if (bl_value_text_or(doc, "owner.instance_tag", NULL))
+		return take_text(doc, "owner.instance_tag", out->instance_tag,
+		                 sizeof(out->instance_tag), err);
+	if (take_text(doc, "owner.machine_id", out->owner.machine_id, sizeof(out->owner.machine_id),
+	              err) ||
+	    take_text(doc, "owner.boot_id", out->owner.boot_id, sizeof(out->owner.boot_id), err) ||
+	    bl_value_int(doc, "owner.pidns", &pidns, err) ||
+	    bl_value_int(doc, "owner.pid", &out->owner.pid, err) ||
+	    bl_value_int(doc, "owner.start_ticks", &ticks, err))
+		return -1;
+	out->owner.pidns = (uint64_t)pidns;
+	out->owner.start_ticks = (uint64_t)ticks;
+	return 0;
+}
+
 static int decode_claim(const struct bl_value *doc, unsigned attempt, struct bl_claim *out,
                         struct bl_err *err)
 {
 	struct bl_claim got = { 0 };
-	int64_t pidns, ticks;
 
-	if (take_attempt(doc, attempt, &got.attempt, err) ||
-	    take_text(doc, "owner.machine_id", got.owner.machine_id, sizeof(got.owner.machine_id),
-	              err) ||
-	    take_text(doc, "owner.boot_id", got.owner.boot_id, sizeof(got.owner.boot_id), err) ||
-	    bl_value_int(doc, "owner.pidns", &pidns, err) ||
-	    bl_value_int(doc, "owner.pid", &got.owner.pid, err) ||
-	    bl_value_int(doc, "owner.start_ticks", &ticks, err) ||
+	if (take_attempt(doc, attempt, &got.attempt, err) || decode_owner(doc, &got, err) ||
 	    take_text(doc, "nonce", got.nonce, sizeof(got.nonce), err) ||
 	    bl_value_int(doc, "heartbeat_ms", &got.heartbeat_ms, err) ||
 	    bl_value_int(doc, "claimed_ms", &got.claimed_at_ms, err))
 		return -1;
-	got.owner.pidns = (uint64_t)pidns;
-	got.owner.start_ticks = (uint64_t)ticks;
 	*out = got;
 	return 0;
 }
@@ -129,6 +169,7 @@ int bl_claim_create(struct bl_store *store, const char *run, const struct bl_cla
 	struct bl_key key = bl_key_run(run, BL_KEY_CLAIM, mine->attempt);
 	BL_AUTO(bl_buf) doc = BL_BUF(CLAIM_MAX_BYTES);
 	struct bl_claim stands;
+	char holder[48];
 
 	encode_claim(mine, &doc);
 	if (bl_buf_check(&doc, "claim", err))
@@ -144,8 +185,8 @@ int bl_claim_create(struct bl_store *store, const char *run, const struct bl_cla
 		return 0;
 	if (held)
 		*held = stands;
-	bl_fail(err, BL_EBUSY, "attempt %u of run %s is held by process %lld", mine->attempt, run,
-	        (long long)stands.owner.pid);
+	bl_claim_holder(&stands, holder);
+	bl_fail(err, BL_EBUSY, "attempt %u of run %s is held by %s", mine->attempt, run, holder);
 	return bl_next(err, "watch it with `branchline logs -f %s`", run);
 }
 

@@ -18,7 +18,8 @@
 
 struct bl_claim {
 	unsigned attempt;
-	struct bl_proc_id owner; /* zero when an instance owns it */
+	struct bl_proc_id owner;            /* zero when an instance owns it */
+	char instance_tag[BL_RUN_SIZE + 4]; /* "RUN/N": of the instance that owns it; "" none */
 	char nonce[BL_NONCE_SIZE];
 	int64_t heartbeat_ms;  /* period */
 	int64_t claimed_at_ms; /* wall */
@@ -26,6 +27,13 @@ struct bl_claim {
 
 /* A fresh claim of our own process; nonce random. */
 BL_MUST int bl_claim_make(unsigned attempt, struct bl_claim *out, struct bl_err *err);
+
+/* The same for an instance, which is known by its tags before it is bought. */
+BL_MUST int bl_claim_make_instance(const char *run, unsigned attempt, struct bl_claim *out,
+                                   struct bl_err *err);
+
+/* Who holds it, for people: "process 4711", "an instance". */
+void bl_claim_holder(const struct bl_claim *claim, char text[48]);
 
 /*
  * Creates attempts/N.json. BL_EBUSY when another owner has it: `held` (may be NULL) tells whose.

@@ -73,6 +73,32 @@ static void a_claim_reads_back(void **state)
 	assert_int_equal(read.heartbeat_ms, mine.heartbeat_ms);
 }
 
+static void an_instance_is_known_by_its_tags(void **state)
+{
+	struct bl_claim mine = { 0 }, process = { 0 }, read = { 0 };
+	enum bl_liveness owner = BL_ALIVE;
+	struct bl_err err = { 0 };
+	char holder[48];
+
+	must(bl_claim_make_instance(RUN, 12, &mine, &err), &err);
+	assert_string_equal(mine.instance_tag, RUN "/12");
+	must(bl_claim_create(*state, RUN, &mine, NULL, &err), &err);
+	must(bl_claim_read(*state, RUN, 12, &read, &err), &err);
+	assert_string_equal(read.instance_tag, RUN "/12");
+	assert_string_equal(read.nonce, mine.nonce);
+	assert_true(read.claimed_at_ms == mine.claimed_at_ms && !read.owner.pid);
+	bl_claim_holder(&read, holder);
+	assert_string_equal(holder, "an instance");
+	must(bl_proc_probe(&read.owner, &owner, &err), &err);
+	assert_int_equal(owner, BL_UNKNOWN);
+
+	must(bl_claim_make(12, &process, &err), &err);
+	assert_string_equal(process.instance_tag, "");
+	assert_int_equal(bl_claim_create(*state, RUN, &process, NULL, &err), -1);
+	assert_int_equal(err.code, BL_EBUSY);
+	assert_non_null(strstr(err.text, "is held by an instance"));
+}
+
 static void another_owners_claim_is_busy(void **state)
 {
 	struct bl_claim mine, theirs, held = { 0 };
@@ -296,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_SCRATCH(a_claim_reads_back),
+		IN_SCRATCH(an_instance_is_known_by_its_tags),
 		IN_SCRATCH(another_owners_claim_is_busy),
 		IN_SCRATCH(one_of_many_claims),
 		IN_SCRATCH(bad_claims_are_named),
