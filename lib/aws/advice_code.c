@@ -36,8 +36,12 @@ static const struct {
 	{ "ImageNotFoundException", BL_ENOENT },
 	{ "NoSuchBucket", BL_ENOENT },
 	{ "NoSuchKey", BL_ENOENT },
+	{ "NoSuchEntity", BL_ENOENT },
+	{ "NoSuchResourceException", BL_ENOENT },
 	{ "NoSuchUpload", BL_ENOENT },
 	{ "NoSuchVersion", BL_ENOENT },
+	{ "NotFoundException", BL_ENOENT },
+	{ "ParameterNotFound", BL_ENOENT },
 	{ "RepositoryNotFoundException", BL_ENOENT },
 	{ "ResourceNotFoundException", BL_ENOENT },
 

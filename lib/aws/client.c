@@ -165,7 +165,9 @@ static int fill_place(struct bl_aws *aws, const char *service, const char *regio
 	snprintf(place->region, sizeof(place->region), "%s", region);
 	/* what a named endpoint without a region expects */
 	snprintf(place->sign_region, sizeof(place->sign_region), "%s",
-	         *region ? region : "us-east-1");
+	         place->endpoint.region[0] ? place->endpoint.region
+	         : *region                 ? region
+	                                   : "us-east-1");
 	snprintf(place->authority, sizeof(place->authority), "%s", bl_buf_text(&authority));
 	memcpy(place->base, url.path, len + 1);
 	place->tls = url.tls;

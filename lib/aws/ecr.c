@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws/ecr.h"
 
-#include "base/clock.h"
+#include "aws/json_call.h"
 #include "codec/base64.h"
-#include "codec/json.h"
 #include "codec/oci.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#define TARGET "AmazonEC2ContainerRegistry_V20150921."
-#define CALL_MS 30000
 #define BODY_MAX 2048
-#define REPLY_MAX ((size_t)256 << 10)
 #define LOGIN_MAX                                                                                  \
 	((size_t)64 << 10) /* ECR's tokens have some 3 KiB; all of it goes into a header */
 
@@ -24,26 +19,12 @@ void bl_ecr_token_done(struct bl_ecr_token *token)
 
 /* --- A call ----------------------------------------------------------------------------------- */
 
+static const struct bl_aws_service service = { "ecr", "AmazonEC2ContainerRegistry_V20150921." };
+
 static int call(struct bl_aws *aws, const char *region, const char *operation,
                 const struct bl_buf *body, struct bl_aws_reply *reply, struct bl_err *err)
 {
-	BL_AUTO(bl_aws_request) request = BL_AWS_REQUEST;
-	char target[96];
-
-	if (bl_buf_check(body, operation, err))
-		return -1;
-	snprintf(target, sizeof(target), TARGET "%s", operation);
-	request.service = "ecr";
-	request.operation = operation;
-	request.protocol = BL_AWS_JSON;
-	request.method = "POST";
-	request.region = region;
-	request.bytes = bl_buf_text(body);
-	request.size = body->len;
-	request.reply_max = REPLY_MAX;
-	request.call.deadline_mono_ms = bl_mono_ms() + CALL_MS;
-	bl_aws_header(&request, "x-amz-target", target);
-	return bl_aws_send(aws, &request, reply, err);
+	return bl_aws_json(aws, &service, region, operation, body, reply, err);
 }
 
 static bool is_code(const struct bl_aws_reply *reply, const char *code)

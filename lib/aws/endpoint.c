@@ -42,6 +42,30 @@ static const struct service {
 	{ "api.ecr", "ECR", NULL, "ecr", false },
 };
 
+/*
+ * Services that are in one place for a whole partition: found by service and the beginning of the
+ * region that was asked for. region: what signatures there are for.
+ */
+static const struct global {
+	const char *name, *prefix, *host, *region;
+	const char *fips_host; /* NULL: none is known */
+} globals[] = {
+	{ "iam", "cn-", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1", NULL },
+	{ "iam", "us-gov-", "iam.us-gov.amazonaws.com", "us-gov-west-1",
+	  "iam.us-gov.amazonaws.com" },
+	{ "iam", "eusc-", "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", NULL },
+	{ "iam", "", "iam.amazonaws.com", "us-east-1", "iam-fips.amazonaws.com" },
+	{ "budgets", "cn-", "budgets.amazonaws.com.cn", "cn-northwest-1", NULL },
+	{ "budgets", "us-gov-", "budgets.amazonaws.com", "us-gov-west-1", NULL },
+	{ "budgets", "eusc-", "budgets.eusc-de-east-1.api.amazonwebservices.eu", "eusc-de-east-1",
+	  NULL },
+	{ "budgets", "", "budgets.amazonaws.com", "us-east-1", NULL },
+	/* few regions have it, and those have the prices of all */
+	{ "pricing", "cn-", "api.pricing.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1", NULL },
+	{ "pricing", "eusc-", "api.pricing.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", NULL },
+	{ "pricing", "", "api.pricing.us-east-1.amazonaws.com", "us-east-1", NULL },
+};
+
 /* Whose settings are read. */
 struct settings {
 	const struct bl_profiles *profiles;
@@ -219,20 +243,50 @@ static int use_aws(const char *service, const char *region, const struct setting
 	return 0;
 }
 
+static const struct global *global_of(const char *service, const char *region)
+{
+	for (size_t i = 0; i < BL_COUNT(globals); i++)
+		if (!strcmp(service, globals[i].name) && bl_str_starts(region, globals[i].prefix))
+			return &globals[i];
+	return NULL;
+}
+
+static int use_global(const struct global *global, const struct settings *settings,
+                      struct bl_endpoint *out, struct bl_err *err)
+{
+	bool fips = is_on(settings, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+
+	if (fips && !global->fips_host) {
+		bl_fail(err, BL_EINPUT, "%s: no FIPS endpoint is known of it", global->name);
+		return bl_next(err, "unset AWS_USE_FIPS_ENDPOINT (profile: use_fips_endpoint)");
+	}
+	*out = (struct bl_endpoint){ 0 };
+	snprintf(out->url, sizeof(out->url), "https://%s", fips ? global->fips_host : global->host);
+	return 0;
+}
+
 int bl_endpoint(const char *service, const char *region, const struct bl_profiles *profiles,
                 const char *profile, struct bl_endpoint *out, struct bl_err *err)
 {
 	const struct settings settings = { profiles, bl_profile_name(profile) };
 	char where[64];
 	const char *url = named_url(service, &settings, where);
+	const struct global *global = global_of(service, region);
+	int rc;
 
 	/* servers of others have regions as RegionOne, or none */
 	if (url ? *region && !is_region(region, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 	        : !is_region(region, ""))
 		return refuse_region(service, region, err);
 	if (url)
-		return use_named(url, where, out, err);
-	return use_aws(service, region, &settings, out, err);
+		rc = use_named(url, where, out, err);
+	else if (global)
+		rc = use_global(global, &settings, out, err);
+	else
+		rc = use_aws(service, region, &settings, out, err);
+	if (!rc && global)
+		snprintf(out->region, sizeof(out->region), "%s", global->region);
+	return rc;
 }
 
 bool bl_host_is_aws(const char *host)

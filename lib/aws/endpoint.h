@@ -21,6 +21,8 @@ void bl_region(const char *named, const struct bl_profiles *profiles, const char
 struct bl_endpoint {
 	char url[512]; /* "https://sts.eu-central-1.amazonaws.com", no '/' at the end */
 	bool custom;   /* somebody named it: S3 uses path style there */
+	char region
+		[BL_REGION_SIZE]; /* that one signs for where a service is global; "": as asked */
 };
 
 /*

@@ -133,6 +133,15 @@ static const struct {
 	{ "ecr", "us-east-1", 0, 0, "https://api.ecr.us-east-1.amazonaws.com" },
 	{ "ecr", "us-east-1", 1, 0, "https://ecr-fips.us-east-1.amazonaws.com" },
 	{ "api.ecr", "us-east-1", 0, 1, "https://ecr.us-east-1.api.aws" },
+	{ "iam", "eu-west-1", 0, 0, "https://iam.amazonaws.com" },
+	{ "iam", "eu-west-1", 1, 0, "https://iam-fips.amazonaws.com" },
+	{ "iam", "us-gov-east-1", 1, 0, "https://iam.us-gov.amazonaws.com" },
+	{ "iam", "cn-northwest-1", 0, 0, "https://iam.cn-north-1.amazonaws.com.cn" },
+	{ "budgets", "eu-west-1", 0, 0, "https://budgets.amazonaws.com" },
+	{ "budgets", "eu-west-1", 1, 0, NULL },
+	{ "pricing", "eu-west-1", 0, 0, "https://api.pricing.us-east-1.amazonaws.com" },
+	{ "pricing", "", 0, 0, NULL },
+	{ "servicequotas", "eu-west-1", 0, 0, "https://servicequotas.eu-west-1.amazonaws.com" },
 	{ "logs", "us-east-1", 0, 0, "https://logs.us-east-1.amazonaws.com" },
 	/* what would become another host */
 	{ "s3", "", 0, 0, NULL },
@@ -173,6 +182,31 @@ static void names_of_aws(void **state)
 			assert_true(*err.next);
 		}
 		err = (struct bl_err){ 0 };
+	}
+}
+
+static void global_ones_sign_for_their_home(void **state)
+{
+	static const struct {
+		const char *variables, *service, *region, *home;
+	} table[] = {
+		{ "", "iam", "eu-west-1", "us-east-1" },
+		{ "", "iam", "us-gov-east-1", "us-gov-west-1" },
+		{ "", "budgets", "cn-north-1", "cn-northwest-1" },
+		{ "", "ssm", "eu-west-1", "" },
+		{ "AWS_ENDPOINT_URL=http://n:1", "budgets", "eu-west-1", "us-east-1" },
+		{ "AWS_ENDPOINT_URL=http://n:1", "ssm", "eu-west-1", "" },
+	};
+	struct bl_err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_endpoint got = { 0 };
+
+		set_all(table[i].variables);
+		if (bl_endpoint(table[i].service, table[i].region, NULL, NULL, &got, &err))
+			fail_msg("%zu: %s", i, err.text);
+		assert_string_equal(got.region, table[i].home);
 	}
 }
 
