@@ -14,13 +14,12 @@ import urllib.parse
 
 import pytest
 
+from cloud_services import BUCKET, REGION, Services
 from conftest import PATIENCE, ROOT, until
 
-REGION = "us-east-1"
-BUCKET = "peer-bucket"
 
 
-class Peer:
+class Peer(Services):
     """A running peer. Everything in it is gone after reset(), which also makes BUCKET."""
 
     def __init__(self, *python):

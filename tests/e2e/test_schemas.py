@@ -102,7 +102,7 @@ def test_schemas_are_schemas():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["$id"] == f"{name}.json"
         assert schema["description"]
-        assert {"x-key", "x-lines", "x-file"} & set(schema), f"{name}: of which document?"
+        assert {"x-key", "x-lines", "x-file", "x-parameter"} & set(schema), f"{name}: of which document?"
 
 
 def test_whole_life_of_runs(project):

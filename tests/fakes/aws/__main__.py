@@ -16,6 +16,7 @@ from imds import Container, Imds, Sso  # noqa: E402
 from oidc import BEARER, Oidc  # noqa: E402
 from registry import Registry  # noqa: E402
 from s3 import S3  # noqa: E402
+from ssm import Ssm  # noqa: E402
 from sts import ROLE, Sts  # noqa: E402
 from unknown import Unknown  # noqa: E402
 from world import KEY_ID, SECRET, World  # noqa: E402
@@ -31,6 +32,7 @@ def main():
     world = World()
     world.services.update(s3=S3(world), sts=Sts(world), oidc=Oidc(world), imds=Imds(world),
                           container=Container(world), sso=Sso(world), ecr=Ecr(world),
+                          ssm=Ssm(world),
                           registry=Registry(world), unknown=Unknown(world))
     for name in options.bucket:
         world.services["s3"].make_bucket(name)

@@ -168,6 +168,12 @@ class Control:
         """Every token that was handed out is over; later ones are not."""
         self.ecr.expire()
 
+    # --- what surrounds a launch ------------------------------------------------------------------
+
+    def post_parameter(self, asked):
+        """{"name", "value", "type", "region"} of SSM; value null: there is none."""
+        self.world.services["ssm"].put(**asked)
+
     # --- roles, tokens, machines --------------------------------------------------------------------
 
     def post_role(self, asked):

@@ -1,30 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """ECR's control plane. registry.py plays its data plane: repositories and tokens are these."""
 import base64
-import json
 import re
 import secrets
 
-import policy
-import sigv4
-from core import Problem, Reply
+import json11
+from core import Problem
+from json11 import JsonService
 from world import ACCOUNT
 
-PREFIX = "AmazonEC2ContainerRegistry_V20150921."
 TOKEN_SECONDS = 12 * 3600
 NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 MUTABILITY = ("MUTABLE", "IMMUTABLE")
-EXPIRED = "The security token included in the request is expired"
-INVALID = "The security token included in the request is invalid."
-# what other services call it -> what ECR does
-NAMES = {
-    "InvalidAccessKeyId": ("UnrecognizedClientException", INVALID),
-    "InvalidToken": ("UnrecognizedClientException", INVALID),
-    "ExpiredToken": ("ExpiredTokenException", EXPIRED),
-    "SignatureDoesNotMatch": ("InvalidSignatureException", None),
-    "AuthorizationHeaderMalformed": ("IncompleteSignatureException", None),
-    "AccessDenied": ("AccessDeniedException", None),
-}
 
 
 class Repository:
@@ -67,12 +54,9 @@ def host_of(account, region):
     return f"{account}.dkr.ecr.{region}.{suffix}"
 
 
-class Ecr:
+class Ecr(JsonService):
     """`repositories` by (account, region, name); `tokens` by password: when each expires."""
-
-    def __init__(self, world):
-        self.world = world
-        self.reset()
+    NAME, PREFIX = "ecr", "AmazonEC2ContainerRegistry_V20150921."
 
     def reset(self):
         self.repositories, self.tokens = {}, {}
@@ -99,47 +83,6 @@ class Ecr:
         """Every token that was handed out is over, as of now."""
         with self.world.lock:
             self.tokens = {password: 0 for password in self.tokens}
-
-    # --- requests ---------------------------------------------------------------------------------
-
-    def name_operation(self, request, stream):
-        target = request.header("x-amz-target", "")
-        request.service = "ecr"
-        request.operation = target[len(PREFIX):] if target.startswith(PREFIX) else "Unknown"
-
-    def handle(self, request):
-        call = getattr(self, "do_" + request.operation, None)
-        if request.method != "POST" or request.path != "/" or call is None:
-            raise Problem(400, "UnknownOperationException")
-        if request.header("content-type") != "application/x-amz-json-1.1":
-            raise Problem(404, "UnknownOperationException")
-        if not sigv4.is_signed(request):
-            raise Problem(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
-        request.signer = sigv4.verify(self.world, request, "ecr")
-        request.region = request.entry["region"]
-        try:
-            asked = json.loads(request.wire)
-            assert isinstance(asked, dict)
-        except (ValueError, AssertionError):
-            raise Problem(400, "SerializationException") from None
-        request.entry["params"] = asked
-        return Reply(200, self.headers(request), json.dumps(call(request, asked)))
-
-    def headers(self, request):
-        return [("Content-Type", "application/x-amz-json-1.1"),
-                ("x-amzn-RequestId", request.entry["request_id"])]
-
-    def error(self, request, problem):
-        status, code, message = problem.status, problem.code, problem.message
-        if code == "RequestTimeTooSkewed":
-            status, code = 400, "InvalidSignatureException"
-            message = (f"Signature expired: {problem.members['RequestTime']} is now earlier than "
-                       f"{problem.members['ServerTime']} (15 min.)")
-        elif code in NAMES:
-            status, (code, said) = 400, NAMES[code]
-            message = said or message
-        return Reply(status, self.headers(request) + problem.headers,
-                     json.dumps({"__type": code, "message": message}))
 
     # --- operations -------------------------------------------------------------------------------
 
@@ -192,10 +135,6 @@ class Ecr:
 
     # --- their parts ------------------------------------------------------------------------------
 
-    def allow(self, request, resource):
-        if self.world.options["enforce_policy"]:
-            policy.check(request.signer.credential, "ecr", request, resource)
-
     def named(self, request, asked):
         """(name, account) in form, which the caller's policy allows."""
         name, account = asked.get("repositoryName", ""), asked.get("registryId", ACCOUNT)
@@ -227,10 +166,7 @@ class Ecr:
 
 
 def check_members(asked, *known):
-    """A member that ECR does not know is our own mistake: ECR would overlook it."""
-    unknown = sorted(set(asked) - set(known))
-    if unknown:
-        raise Problem(400, "InvalidParameterException", f"the peer does not know {unknown}")
+    json11.check_members(asked, *known, code="InvalidParameterException")
 
 
 def invalid(member, rule):

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What surrounds a launch at the peer: the stack's descriptor, and what AWS says of an account."""
+import copy
+import json
+
+REGION = "us-east-1"
+BUCKET = "peer-bucket"
+ACCOUNT = "111122223333"
+TEMPLATE = "lt-0123456789abcdef0"
+TEMPLATE_VERSION = 3
+TYPES = ["g4dn.xlarge", "g5.xlarge", "g5.2xlarge", "g6.xlarge", "g6.2xlarge", "g6e.xlarge"]
+SUBNETS = {"subnet-0a000000000000000": "us-east-1a", "subnet-0b000000000000000": "us-east-1b",
+           "subnet-0c000000000000000": "us-east-1c"}
+IMAGE_REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/branchline"
+STACK = {
+    "schema": 1, "stack": "branchline", "region": REGION, "account": ACCOUNT,
+    "store": f"s3://{BUCKET}", "image_repository": IMAGE_REPOSITORY, "image_base": "",
+    "templates": [{"id": TEMPLATE, "version": TEMPLATE_VERSION, "arch": "x86_64", "types": TYPES,
+                   "driver": "550.54.15", "cuda_max": "12.4"}],
+    "subnets": [{"id": name, "zone": zone} for name, zone in SUBNETS.items()],
+    "log_group": "/branchline/branchline",
+    "roles": {"launch": f"arn:aws:iam::{ACCOUNT}:role/branchline-launch",
+              "build": f"arn:aws:iam::{ACCOUNT}:role/branchline-build",
+              "watch": f"arn:aws:iam::{ACCOUNT}:role/branchline-watch",
+              "instance_profile": "branchline-instance"},
+    "ceilings": {"max_cost_usd": 50, "max_runtime": "24h",
+                 "instance_types": ["g4dn.*", "g5.*", "g6.*", "g6e.*"], "live": 4,
+                 "secrets": ["branchline/*"]},
+    "budget": {"name": "branchline", "limit_usd": 500},
+    "disk_usd_gb_month": 0.08, "max_instance_hours": 24,
+}
+
+
+class Services:
+    """The part of Peer that sets them."""
+
+    def parameter(self, name, value, region=REGION, **more):
+        """Of SSM; value None: there is none. type, tier."""
+        self.control("POST", "/parameter", dict(more, name=name, value=value, region=region))
+
+    def stack(self, name="branchline", region=REGION, **changes):
+        """
+        Stores a stack's descriptor, as Terraform writes it, and returns it. changes: members that
+        are others; None: not there.
+        """
+        told = copy.deepcopy(dict(STACK, stack=name, region=region))
+        told.update(changes)
+        told = {key: value for key, value in told.items() if value is not None}
+        self.parameter(f"/branchline/{name}", json.dumps(told), region)
+        return told
