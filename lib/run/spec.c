@@ -4,8 +4,22 @@
 #include "base/clock.h"
 #include "codec/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void text_or_null(struct bl_json *json, const char *key, const char *text)
+{
+	bl_json_text(json, key, text && *text ? text : NULL);
+}
+
+static void real_or_null(struct bl_json *json, const char *key, double number)
+{
+	if (isnan(number))
+		bl_json_null(json, key);
+	else
+		bl_json_real(json, key, number);
+}
 
 static void write_git(struct bl_json *json, const struct bl_spec *spec)
 {
@@ -13,7 +27,7 @@ static void write_git(struct bl_json *json, const struct bl_spec *spec)
 
 	bl_json_map(json, "git");
 	bl_json_text(json, "head", git->sha);
-	bl_json_null(json, "base");
+	text_or_null(json, "base", spec->cloud ? spec->cloud->base_sha : NULL);
 	bl_json_text(json, "tree", git->tree);
 	bl_json_text(json, "branch", git->branch);
 	bl_json_text(json, "subject", git->subject);
@@ -72,11 +86,75 @@ static void write_place(struct bl_json *json, const struct bl_spec *spec)
 {
 	bl_json_map(json, "versions");
 	bl_json_text(json, "branchline", BL_VERSION);
+	if (spec->cloud)
+		text_or_null(json, "host_sha256", spec->cloud->host_sha256);
 	bl_json_end_map(json);
 	bl_json_map(json, "place");
 	bl_json_text(json, "engine", spec->engine);
 	bl_json_text(json, "root", spec->root);
 	bl_json_text(json, "cwd", spec->cwd);
+	bl_json_end_map(json);
+}
+
+static void write_repository(struct bl_json *json, const struct bl_spec *spec)
+{
+	const struct bl_spec_cloud *cloud = spec->cloud;
+
+	text_or_null(json, "group", cloud ? cloud->group : NULL);
+	bl_json_map(json, "repository");
+	bl_json_text(json, "key", spec->repo_key);
+	bl_json_text(json, "name", spec->repo_name);
+	if (cloud)
+		text_or_null(json, "id", cloud->repository_id);
+	bl_json_end_map(json);
+	if (cloud && cloud->pr)
+		bl_json_int(json, "pr", cloud->pr);
+	else
+		bl_json_null(json, "pr");
+	bl_json_text(json, "actor", spec->actor);
+	if (cloud)
+		text_or_null(json, "labeller", cloud->labeller);
+}
+
+static void write_image(struct bl_json *json, const struct bl_spec_cloud *cloud)
+{
+	if (!cloud || !cloud->image_digest || !*cloud->image_digest) {
+		bl_json_null(json, "image");
+		return;
+	}
+	bl_json_map(json, "image");
+	bl_json_text(json, "ref", cloud->image);
+	bl_json_text(json, "digest", cloud->image_digest);
+	text_or_null(json, "base_digest", cloud->base_digest);
+	text_or_null(json, "arch", cloud->image_arch);
+	text_or_null(json, "cuda", cloud->image_cuda);
+	bl_json_end_map(json);
+}
+
+static void write_compute(struct bl_json *json, const struct bl_spec_cloud *cloud)
+{
+	bl_json_map(json, "compute");
+	text_or_null(json, "stack", cloud->stack);
+	text_or_null(json, "region", cloud->region);
+	text_or_null(json, "market", cloud->market);
+	text_or_null(json, "launch_key", cloud->launch_key);
+	bl_json_list(json, "types");
+	for (size_t i = 0; i < cloud->n_types; i++) {
+		bl_json_map(json, NULL);
+		bl_json_text(json, "type", cloud->types[i].type);
+		text_or_null(json, "template", cloud->types[i].template_id);
+		bl_json_end_map(json);
+	}
+	bl_json_end_list(json);
+	bl_json_map(json, "estimate");
+	real_or_null(json, "usd_hour_low", cloud->usd_hour_low);
+	real_or_null(json, "usd_hour_high", cloud->usd_hour_high);
+	real_or_null(json, "disk_usd_hour", cloud->disk_usd_hour);
+	real_or_null(json, "usd_max", cloud->usd_max);
+	bl_json_end_map(json);
+	bl_json_end_map(json);
+	bl_json_map(json, "actions");
+	text_or_null(json, "url", cloud->actions_url);
 	bl_json_end_map(json);
 }
 
@@ -93,13 +171,7 @@ void bl_spec_write(const struct bl_spec *spec, struct bl_buf *out)
 	bl_json_int(&json, "created_ms", spec->created_ms);
 	bl_json_text(&json, "kind", spec->kind);
 	bl_json_text(&json, "job", spec->config->job);
-	bl_json_null(&json, "group");
-	bl_json_map(&json, "repository");
-	bl_json_text(&json, "key", spec->repo_key);
-	bl_json_text(&json, "name", spec->repo_name);
-	bl_json_end_map(&json);
-	bl_json_null(&json, "pr");
-	bl_json_text(&json, "actor", spec->actor);
+	write_repository(&json, spec);
 	write_git(&json, spec);
 	bl_json_value(&json, "config", spec->config->tree);
 	bl_json_text(&json, "config_digest", spec->config->digest);
@@ -107,10 +179,12 @@ void bl_spec_write(const struct bl_spec *spec, struct bl_buf *out)
 	bl_json_value(&json, "overrides", spec->config->overrides);
 	bl_json_value(&json, "command", bl_config_value(spec->config, "command"));
 	write_data(&json, spec);
-	bl_json_null(&json, "image");
+	write_image(&json, spec->cloud);
 	write_parents(&json, spec);
 	write_limits(&json, spec->config);
 	write_place(&json, spec);
+	if (spec->cloud)
+		write_compute(&json, spec->cloud);
 	bl_json_end_map(&json);
 	bl_buf_addc(out, '\n');
 }

@@ -20,10 +20,28 @@ struct bl_spec_parent {
 	const char *crc;            /* CRC64NVME text of the manifest */
 };
 
+/* What only a run that launch made knows. Unknown texts are "" or NULL, numbers NaN or 0. */
+struct bl_spec_type {
+	const char *type, *template_id; /* instance type; launch template, "" without one */
+};
+
+struct bl_spec_cloud {
+	const char *repository_id; /* GitHub's own number */
+	const char *group, *labeller, *base_sha;
+	int64_t pr;
+	const char *image, *image_digest, *base_digest, *image_arch, *image_cuda;
+	const char *stack, *region, *market, *launch_key;
+	const struct bl_spec_type *types; /* n_types, those that may be bought */
+	size_t n_types;
+	const char *host_sha256; /* of branchline-runner, below host/ in the store */
+	const char *actions_url; /* of the workflow's run */
+	double usd_hour_low, usd_hour_high, disk_usd_hour, usd_max;
+};
+
 struct bl_spec {
 	const char *run; /* id */
 	const char *nonce;
-	const char *kind;   /* "local" */
+	const char *kind;   /* "local", "cloud" */
 	int64_t created_ms; /* wall */
 	const char *actor;  /* login name, "" unknown */
 	const struct bl_config *config;
@@ -36,9 +54,10 @@ struct bl_spec {
 	const char *data_digest; /* SHA-256, hex */
 	const struct bl_spec_parent *parents;
 	size_t n_parents;
-	const char *engine; /* "process" */
-	const char *root;   /* directory of the repository or of the caller */
-	const char *cwd;    /* where the command starts: absolute */
+	const char *engine;                /* "process", "ec2" */
+	const char *root;                  /* directory of the repository or of the caller */
+	const char *cwd;                   /* where the command starts: absolute */
+	const struct bl_spec_cloud *cloud; /* NULL: kind "local" */
 };
 
 /* The document; the buffer's latch tells of failure. */

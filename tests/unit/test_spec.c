@@ -4,6 +4,7 @@
 #include "codec/json.h"
 #include "tests/unit/failalloc.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +53,31 @@ static const char yaml[] = "version: 1\n"
 			   "hyperparameters: {lr: 0.5}\n"
 			   "max_runtime: 2h\n";
 
-static int write_spec(struct bl_buf *out, struct bl_err *err)
+static const struct bl_spec_type types[] = { { "g6.xlarge", "lt-1" }, { "g5.xlarge", "lt-1" } };
+
+static const struct bl_spec_cloud cloud = {
+	.repository_id = "4711",
+	.labeller = "ada",
+	.base_sha = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+	.pr = 12,
+	.image = "host/demo@sha256:ab",
+	.image_digest = "sha256:ab",
+	.image_cuda = "12.4",
+	.stack = "branchline",
+	.region = "us-east-1",
+	.market = "spot",
+	.launch_key = "0123456789abcdef0123456789abcdef",
+	.types = types,
+	.n_types = 2,
+	.host_sha256 = "cc",
+	.actions_url = "https://github.com/o/n/actions/runs/1",
+	.usd_hour_low = 0.2,
+	.usd_hour_high = 0.5,
+	.disk_usd_hour = (double)NAN,
+	.usd_max = 3,
+};
+
+static int write_spec(const struct bl_spec_cloud *with, struct bl_buf *out, struct bl_err *err)
 {
 	static const struct bl_git git = { .found = true,
 		                           .sha = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d",
@@ -81,6 +106,7 @@ static int write_spec(struct bl_buf *out, struct bl_err *err)
 		.engine = "process",
 		.root = "/r",
 		.cwd = "/r/w",
+		.cloud = with,
 	};
 
 	if (bl_config_resolve(&input, &config, err))
@@ -109,7 +135,7 @@ static void the_document_holds_what_decides_the_run(void **state)
 	BL_VALUE doc = NULL;
 
 	(void)state;
-	must(write_spec(&text, &err), &err);
+	must(write_spec(NULL, &text, &err), &err);
 	must(bl_json_document(bl_buf_text(&text), text.len, "run.json", 1, &doc, &err), &err);
 	for (size_t i = 0; i < BL_COUNT(table); i++)
 		assert_string_equal(bl_value_text_or(doc, table[i].path, "absent"), table[i].text);
@@ -119,6 +145,42 @@ static void the_document_holds_what_decides_the_run(void **state)
 	assert_true(bl_value_bool_or(doc, "git.dirty", false));
 }
 
+static void a_launched_run_says_what_may_be_bought(void **state)
+{
+	static const struct {
+		const char *path, *text;
+	} table[] = {
+		{ "kind", "local" },
+		{ "repository.id", "4711" },
+		{ "labeller", "ada" },
+		{ "git.base", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" },
+		{ "image.digest", "sha256:ab" },
+		{ "image.cuda", "12.4" },
+		{ "image.base_digest", "null" },
+		{ "compute.market", "spot" },
+		{ "compute.launch_key", "0123456789abcdef0123456789abcdef" },
+		{ "versions.host_sha256", "cc" },
+		{ "actions.url", "https://github.com/o/n/actions/runs/1" },
+	};
+	BL_AUTO(bl_buf) text = BL_BUF(1 << 20);
+	struct bl_err err = { 0 };
+	BL_VALUE doc = NULL;
+
+	(void)state;
+	must(write_spec(&cloud, &text, &err), &err);
+	must(bl_json_document(bl_buf_text(&text), text.len, "run.json", 1, &doc, &err), &err);
+	for (size_t i = 0; i < BL_COUNT(table); i++)
+		assert_string_equal(bl_value_text_or(doc, table[i].path, "null"), table[i].text);
+	assert_int_equal(bl_value_int_or(doc, "pr", 0), 12);
+	assert_int_equal(bl_value_path(doc, "compute.types")->n, 2);
+	assert_int_equal(bl_value_path(doc, "compute.estimate.disk_usd_hour")->type, BL_NULL);
+	assert_true(bl_value_real_or(doc, "compute.estimate.usd_max", 0) > 2.9);
+	bl_buf_reset(&text);
+	must(write_spec(NULL, &text, &err), &err);
+	assert_null(strstr(bl_buf_text(&text), "\"compute\""));
+	assert_null(strstr(bl_buf_text(&text), "\"labeller\""));
+}
+
 static int story(struct bl_err *err)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(1 << 20);
@@ -126,7 +188,7 @@ static int story(struct bl_err *err)
 
 	if (bl_spec_data_digest(channels, 2, hex, err))
 		return -1;
-	return write_spec(&text, err);
+	return write_spec(&cloud, &text, err);
 }
 
 static void allocations_fail_cleanly(void **state)
@@ -143,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_data_digest_ignores_order_and_sees_the_rest),
 		cmocka_unit_test(the_document_holds_what_decides_the_run),
+		cmocka_unit_test(a_launched_run_says_what_may_be_bought),
 		cmocka_unit_test(allocations_fail_cleanly),
 	};
 
