@@ -108,6 +108,13 @@ size_t bl_http_poll(struct bl_http *http, struct pollfd *fds, size_t n, int *tim
 BL_MUST int bl_http_step(struct bl_http *http, int timeout_ms, struct bl_err *err);
 size_t bl_http_under_way(const struct bl_http *http);
 
+/*
+ * Whoever waits for the network must stop soon when a signal came: from now on, in the whole
+ * process, a step that would wait while *flag is not 0 fails as BL_ECANCELLED, and no wait is
+ * longer than a quarter of a second without a look at it. NULL: nobody stops anything.
+ */
+void bl_http_stop_when(const volatile int *flag);
+
 /* One exchange, waited for; others under way on this http go on meanwhile. */
 BL_MUST int bl_http_send(struct bl_http *http, const struct bl_http_request *request,
                          struct bl_http_reply *reply, struct bl_err *err);

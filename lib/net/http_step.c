@@ -9,6 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STOP_LOOK_MS 250
+
+static const volatile int *stop_flag;
+
+void bl_http_stop_when(const volatile int *flag)
+{
+	stop_flag = flag;
+}
+
 int bl_http_make_room(struct bl_http *http, size_t n)
 {
 	size_t room = http->room_fds ? http->room_fds : 16;
@@ -189,8 +198,12 @@ static int next_wait_ms(const struct bl_http *http)
 static int wait_and_act(struct bl_http *http, int timeout_ms, struct bl_err *err)
 {
 	size_t n_ready = 0;
-	int n = poll(http->fds, (nfds_t)http->n_fds, timeout_ms);
+	int n;
 
+	if (stop_flag && *stop_flag && timeout_ms)
+		return bl_fail(err, BL_ECANCELLED, "a signal came while waiting for the network");
+	n = poll(http->fds, (nfds_t)http->n_fds,
+	         stop_flag ? shorter(timeout_ms, STOP_LOOK_MS) : timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return bl_fail_errno(err, errno, "http: poll");
 	/* Each act changes fds: what was seen is kept beside it. */
