@@ -78,6 +78,9 @@ static struct bl_result stop_result(const struct bl_attempts *seen)
 
 	if (bl_class_parse(seen->stop_reason, &class, &unknown) || class == BL_CLASS_NONE)
 		class = BL_CLASS_CANCELLED;
+	if (!seen->newest && class == BL_CLASS_LOST)
+		return result_of(class, "its launch ended before it claimed an attempt",
+		                 "launch it again");
 	return result_of(class, "stopped on request while no attempt was running",
 	                 "--resume starts a new run from its newest checkpoint");
 }

@@ -64,22 +64,21 @@ int bl_run_spent_ms(struct bl_store *store, const char *run, unsigned newest, in
 	return 0;
 }
 
-/* Its owner is dead: from here on it cannot write an end of its own. */
-static int end_newest(struct bl_store *store, const char *run, const struct bl_attempts *attempts,
-                      const struct bl_outcome *mine, struct bl_err *err)
+int bl_run_end_newest(struct bl_store *store, const char *run, const struct bl_attempts *attempts,
+                      const struct bl_result *result, struct bl_err *err)
 {
 	struct bl_end end = {
 		.attempt = attempts->newest,
 		.by = "claimer",
-		.result = mine->result,
+		.result = *result,
 		.last_step = NAN,
 	};
 
 	if (!attempts->newest || attempts->newest_ended)
 		return 0;
-	if (bl_run_last_seen_ms(store, run, &attempts->claim, &end.finished_at_ms, err))
+	if (bl_str_random(end.nonce, sizeof(end.nonce) - 1, err) ||
+	    bl_run_last_seen_ms(store, run, &attempts->claim, &end.finished_at_ms, err))
 		return -1;
-	memcpy(end.nonce, mine->nonce, sizeof(end.nonce));
 	if (bl_end_create(store, run, &end, NULL, err)) {
 		if (err->code != BL_EEXIST)
 			return -1;
@@ -118,7 +117,7 @@ int bl_run_settle(struct bl_store *store, const struct bl_run *run, enum bl_live
 	if (attempts.newest_ended)
 		mine.finished_at_ms = attempts.end.finished_at_ms;
 	if (bl_str_random(mine.nonce, sizeof(mine.nonce) - 1, err) ||
-	    end_newest(store, run->id, &attempts, &mine, err) ||
+	    bl_run_end_newest(store, run->id, &attempts, &mine.result, err) ||
 	    bl_outcome_settle(store, run->id, &mine, outcome, err))
 		return bl_wrap(err, "settle run %s", run->id);
 	return 0;

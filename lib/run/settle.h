@@ -19,6 +19,14 @@ BL_MUST int bl_run_spent_ms(struct bl_store *store, const char *run, unsigned ne
                             struct bl_err *err);
 
 /*
+ * Ends the newest attempt for an owner that is proven dead, when it has no end yet: `result` as of
+ * when it was seen last. Success too when it has just ended by itself.
+ */
+BL_MUST int bl_run_end_newest(struct bl_store *store, const char *run,
+                              const struct bl_attempts *attempts, const struct bl_result *result,
+                              struct bl_err *err);
+
+/*
  * Creates outcome.json where bl_run_next() says that it is due; an attempt of a dead owner gets its
  * end first. Any program may call it at any time.
  *

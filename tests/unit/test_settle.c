@@ -110,6 +110,26 @@ static void a_stop_settles_what_a_dead_owner_left(void **state)
 	assert_string_equal(stands.by, "claimer");
 }
 
+static void an_end_for_the_dead_says_why_and_loses_to_their_own(void **state)
+{
+	static const struct bl_result why = { .status = BL_STATUS_INTERRUPTED,
+		                              .class = BL_CLASS_CAPACITY,
+		                              .message = "no room" };
+	struct bl_attempts attempts;
+	struct bl_err err = { 0 };
+	struct bl_end stands;
+
+	claim(*state, 1, 5);
+	must(bl_attempts_read(*state, RUN, &attempts, &err), &err);
+	must(bl_run_end_newest(*state, RUN, &attempts, &why, &err), &err);
+	must(bl_end_read(*state, RUN, 1, &stands, &err), &err);
+	assert_int_equal(stands.result.class, BL_CLASS_CAPACITY);
+	assert_int_equal(stands.finished_at_ms, 5);
+	must(bl_run_end_newest(*state, RUN, &attempts, &(struct bl_result){ 0 }, &err), &err);
+	must(bl_end_read(*state, RUN, 1, &stands, &err), &err);
+	assert_string_equal(stands.result.message, "no room");
+}
+
 static void the_time_of_all_attempts_counts(void **state)
 {
 	struct bl_err err = { 0 };
@@ -179,6 +199,7 @@ int main(void)
 		IN_SCRATCH(who_may_live_is_left_alone),
 		IN_SCRATCH(an_interruption_with_retries_left_stays_open),
 		IN_SCRATCH(a_stop_settles_what_a_dead_owner_left),
+		IN_SCRATCH(an_end_for_the_dead_says_why_and_loses_to_their_own),
 		IN_SCRATCH(the_time_of_all_attempts_counts),
 		IN_SCRATCH(the_time_until_somebody_looks_does_not_count),
 		IN_SCRATCH(allocations_fail_cleanly),
