@@ -6,10 +6,10 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "codec/json.h"
 #include "run/attempt.h"
 #include "run/run.h"
 #include "run/stream.h"
+#include "run/wait.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #define POLL_MS 2000
-#define WAITER_MS 60000
 #define TAIL_MAX_BYTES (64u << 20)
 
 struct options {
@@ -97,19 +96,12 @@ static int print_piece(void *arg, const struct bl_piece *piece, struct bl_err *e
 /* Says that somebody reads along: chunks are closed sooner then. */
 static void wave(struct place *place, const char *run, int64_t *seq, int64_t *waved_ms)
 {
-	BL_AUTO(bl_buf) text = BL_BUF(256);
-	struct bl_json json = BL_JSON(&text);
-	struct bl_key key = bl_key_run(run, "waiter.json");
 	struct bl_err err = { 0 };
 
-	if (*waved_ms && bl_mono_ms() - *waved_ms < WAITER_MS)
+	if (*waved_ms && bl_mono_ms() - *waved_ms < BL_WAITER_MS)
 		return;
 	*waved_ms = bl_mono_ms();
-	bl_json_begin(&json, 1);
-	bl_json_int(&json, "seq", ++*seq);
-	bl_json_int(&json, "at_ms", bl_wall_ms());
-	bl_json_end_map(&json);
-	if (bl_store_put(place->store, NULL, key.text, bl_buf_text(&text), text.len, &err))
+	if (bl_waiter_write(place->store, run, ++*seq, &err))
 		bl_log_err(BL_LOG_DEBUG, &err);
 }
 
