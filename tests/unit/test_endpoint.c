@@ -416,10 +416,11 @@ static void every_failed_allocation_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_region_by_precedence),         TEST(names_of_aws),
-		TEST(a_named_one_by_precedence),        TEST(a_bad_url_names_where_it_stands),
-		TEST(a_custom_one_takes_other_regions), TEST(switches_of_the_profile_count),
-		TEST(hosts_of_aws_are_known),           TEST(every_failed_allocation_is_told),
+		TEST(the_region_by_precedence),        TEST(names_of_aws),
+		TEST(global_ones_sign_for_their_home), TEST(a_named_one_by_precedence),
+		TEST(a_bad_url_names_where_it_stands), TEST(a_custom_one_takes_other_regions),
+		TEST(switches_of_the_profile_count),   TEST(hosts_of_aws_are_known),
+		TEST(every_failed_allocation_is_told),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);

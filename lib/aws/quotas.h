@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_AWS_QUOTAS_H
+#define BL_AWS_QUOTAS_H
+
+#include "aws/client.h"
+
+/* Service Quotas: how many vCPUs of a family of instance types may run, by market and region. */
+struct bl_quota {
+	const char *code;   /* "L-3819A6DF" */
+	const char *family; /* "G and VT": how EC2 names it */
+	const char *name;   /* "All G and VT Spot Instance Requests" */
+	bool spot;
+};
+
+/* Pure. The quota that an instance of this type counts against: "g6.xlarge"; NULL: none is known. */
+const struct bl_quota *bl_quota_of(const char *type, bool spot);
+
+/*
+ * GetServiceQuota of EC2 in the client's region, and where nobody has changed it
+ * GetAWSDefaultServiceQuota. value: vCPUs. BL_ENOENT: this region has no such quota; BL_EDENIED.
+ */
+BL_MUST int bl_quota_get(struct bl_aws *aws, const char *code, double *value, struct bl_err *err);
+
+#endif
