@@ -24,6 +24,10 @@ struct bl_github_options {
 	const char *repository; /* "owner/name"; NULL: GITHUB_REPOSITORY */
 	int64_t patience_ms;    /* in all for waits that a reply asked for; 0: 60,000 */
 	bool allow_http;
+	/* Asked several times a second while it waits: true ends the call with BL_ECANCELLED. NULL:
+	 * never. */
+	bool (*stopped)(void *arg);
+	void *stopped_arg;
 };
 /* BL_EINPUT: no token, no repository or one that is no "owner/name", a URL that is not allowed. */
 BL_MUST int bl_github_open(const struct bl_github_options *options, struct bl_github **out,
@@ -63,6 +67,7 @@ BL_MUST int bl_github_comment_create(struct bl_github *github, int64_t number, c
                                      int64_t *id, struct bl_err *err);
 BL_MUST int bl_github_comment_edit(struct bl_github *github, int64_t id, const char *text,
                                    struct bl_err *err); /* BL_ENOENT: somebody deleted it */
+/* One that is gone is success. */
 BL_MUST int bl_github_comment_delete(struct bl_github *github, int64_t id, struct bl_err *err);
 
 /*
