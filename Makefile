@@ -123,7 +123,7 @@ demo:
 ## make test         every test, with all the set-up that they need
 test:
 	@tools/deps.sh build test
-	@tools/venv.sh && tools/peers.sh act crane registry
+	@tools/venv.sh && tools/peers.sh act crane registry mermaid
 	$(variant) $(TEST_VARIANT) unit-tests
 	@tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 
@@ -151,6 +151,7 @@ check-asan:
 ## make lint         format, layers, banned calls, static analysis; make format lays out anew
 lint:
 	@tools/deps.sh build lint
+	@tools/peers.sh actionlint zizmor
 	$(variant) all
 	@tools/lint.sh
 format:
@@ -166,7 +167,7 @@ bench: dist
 ## make soak         what takes long: full counts, fuzzers, reproducible dist
 soak:
 	@tools/deps.sh build test dist fuzz
-	@tools/venv.sh && tools/peers.sh act minio crane registry
+	@tools/venv.sh && tools/peers.sh act minio crane registry mermaid
 	$(variant) $(TEST_VARIANT) unit-tests
 	@SOAK=1 tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 	@tools/fuzz.sh libfuzzer

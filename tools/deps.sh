@@ -16,7 +16,7 @@ required() {
 		zlib1g-dev ;;
 	test) echo libcmocka-dev python3 python3-venv strace util-linux procps ;;
 	demo) echo python3 python3-venv ;;
-	lint) echo cppcheck file universal-ctags ;;
+	lint) echo cppcheck file universal-ctags python3 python3-venv ;;
 	dist) echo musl-tools linux-libc-dev dpkg-dev xz-utils bzip2 cmake perl file ;;
 	bench) echo python3 python3-venv iproute2 util-linux tini catatonit rclone awscli \
 		skopeo buildah umoci docker-registry pigz isal ;;

@@ -85,6 +85,33 @@ check_shell() {
 	report "$tmp"
 }
 
+# Workflows as actionlint can read them: it does not know `$/` yet, and of `./` it compares the inputs.
+check_workflows() {
+	local program there f
+	program=$(command -v actionlint || realpath -e build/tools/actionlint 2>/dev/null) ||
+		{ echo "skipped: no actionlint here"; return 0; }
+	there=$(mktemp -d)
+	mkdir -p "$there/.git" "$there/.github/workflows"
+	cp -R actions "$there/"
+	for f in .github/workflows/*.yml; do
+		tools/render-workflow.sh "$f" . >"$there/$f"
+	done
+	(cd "$there" && "$program" -no-color -oneline .github/workflows/*.yml) >"$tmp" 2>&1
+	rm -rf "$there"
+	report "$tmp"
+}
+
+check_actions() {
+	local program
+	program=$(command -v zizmor || realpath -e build/tools/zizmor 2>/dev/null) ||
+		{ echo "skipped: no zizmor here"; return 0; }
+	# it says that it cannot read our shell, which no input or expression reaches
+	"$program" --offline --no-progress --quiet --persona pedantic --format plain \
+		.github actions >"$tmp" 2>&1 && return 0
+	cat "$tmp"
+	return 1
+}
+
 # --- Rules of the house ----------------------------------------------------------------------
 
 # Comments and texts may name them: both are removed before the search.
@@ -214,7 +241,7 @@ check_programs() {
 	report "$tmp"
 }
 
-checks=(format spdx width size shell banned layers third_party tested docs cppcheck analyzer programs)
+checks=(format spdx width size shell workflows actions banned layers third_party tested docs cppcheck analyzer programs)
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
 [ $# -gt 0 ] || set -- "${checks[@]}"
