@@ -155,6 +155,40 @@ const struct advice advice_table[] = {
 	  "correct the repository's name (2 to 256 of a-z, 0-9, '.', '_', '-' and '/', each part "
 	  "beginning and ending in a letter or digit), or the account's 12 digits" },
 
+	/* EC2 */
+	{ "ec2", "CreateFleet", DENIED, NULL,
+	  "allow ec2:CreateFleet, ec2:RunInstances and ec2:CreateTags, and iam:PassRole on the "
+	  "instance's role, as the Terraform module's launch role does" },
+	{ "ec2", "TerminateInstances", DENIED, NULL,
+	  "allow ec2:TerminateInstances on instances that have the stack's tag, in the role's "
+	  "policy" },
+	{ "ec2", NULL, "AuthFailure.ServiceLinkedRoleCreationNotPermitted", NULL,
+	  "create spot's role once in this account: aws iam create-service-linked-role "
+	  "--aws-service-name spot.amazonaws.com" },
+	{ "ec2", NULL,
+	  "InsufficientInstanceCapacity InsufficientCapacity InsufficientCapacityOnHost "
+	  "InsufficientHostCapacity InsufficientReservedInstanceCapacity UnfulfillableCapacity "
+	  "SpotMaxPriceTooLow",
+	  NULL,
+	  "name more instance_types, wait with wait_for_capacity, or allow market: "
+	  "spot-then-on-demand" },
+	{ "ec2", NULL, "InsufficientFreeAddressesInSubnet", NULL,
+	  "use larger subnets, or end what holds their addresses" },
+	{ "ec2", NULL,
+	  "VcpuLimitExceeded MaxSpotInstanceCountExceeded MaxSpotFleetRequestCountExceeded "
+	  "InstanceLimitExceeded",
+	  NULL,
+	  "ask for more vCPUs of that family in Service Quotas, EC2, for {region}; `branchline "
+	  "doctor` shows what there is" },
+	{ "ec2", NULL, "InvalidLaunchTemplate*", NULL,
+	  "apply the Terraform module again, in {region}: the stack names a launch template that "
+	  "is not there" },
+	{ "ec2", NULL, "InvalidSubnetID*", NULL,
+	  "apply the Terraform module again, in {region}: the stack names a subnet that is not "
+	  "there" },
+	{ "ec2", NULL, "InvalidAMIID*", NULL,
+	  "apply the Terraform module again: the launch template's image is gone" },
+
 	/* Keys, tokens, clocks: any service */
 	{ NULL, NULL, "InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException", NULL,
 	  "use keys that are active, of the same partition, with their AWS_SESSION_TOKEN if they "

@@ -44,6 +44,8 @@ struct bl_ec2_fleet_request {
 	const struct bl_ec2_tag *tags; /* of fleet and instance */
 	size_t n_tags;
 	bool dry_run; /* answered by BL_EEXIST (would succeed) or BL_EDENIED */
+	/* NULL, or: becomes non-zero when a signal came; then the reply is waited for 1.5 s more */
+	const volatile int *stop;
 };
 
 struct bl_ec2_launched {
@@ -71,6 +73,7 @@ void bl_ec2_fleet_done(struct bl_ec2_fleet *fleet);
  *   BL_EDENIED    UnauthorizedOperation and the like
  *   BL_EINPUT     Invalid*: final
  *   BL_EBUG       IdempotentParameterMismatch
+ *   BL_ECANCELLED *stop, and no reply in time: nobody knows whether it was done
  *   BL_ERETRY, BL_ETIMEOUT  nobody knows whether it was done: the same token again
  * code (96 bytes, may be NULL): AWS's own code, "" when none came.
  */
@@ -111,7 +114,8 @@ BL_MUST int bl_ec2_describe(struct bl_aws *aws, const char *const *ids, size_t n
 
 /*
  * TerminateInstances: 1,000 a call; where one id is unknown, then one by one. Idempotent. An
- * instance that is not there is success. n_ended may be NULL. deadline_ms 0: 30 s.
+ * instance that is not there is success. n_ended may be NULL; it is set on failure too.
+ * deadline_ms 0: 30 s.
  */
 BL_MUST int bl_ec2_terminate(struct bl_aws *aws, const char *const *ids, size_t n, int deadline_ms,
                              size_t *n_ended, struct bl_err *err);

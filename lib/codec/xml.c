@@ -9,7 +9,7 @@
 #define DEPTH_MAX 16
 #define ATTRIBUTES_MAX 16
 #define PATH_MAX_BYTES 256
-#define TEXT_MAX_BYTES ((size_t)64 << 10)
+#define TEXT_MAX_BYTES ((size_t)128 << 10) /* EC2's console output: 64 KiB in base64 */
 
 /* An open element; its path and text begin where its parent's end. */
 struct frame {
@@ -119,7 +119,7 @@ static void on_text(void *arg, const XML_Char *text, int len)
 		return;
 	top = &reading->stack[reading->depth - 1];
 	if (reading->text.len - top->text_from + (size_t)len > TEXT_MAX_BYTES) {
-		refuse(reading, "text of more than 64 KiB");
+		refuse(reading, "text of more than 128 KiB");
 		return;
 	}
 	bl_buf_add(&reading->text, text, (size_t)len);

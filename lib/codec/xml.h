@@ -14,8 +14,9 @@
  *
  * White space before the document is allowed (S3 sends it while it works). Refused as BL_ECORRUPT:
  * a DTD, a processing instruction, depth over 16, over 16 attributes, text of one element over
- * 64 KiB, what is not well-formed, an empty or cut document: then what fn saw of it does not count.
- * fn's non-zero return ends the reading and is returned. `what` names the document in messages.
+ * 128 KiB, what is not well-formed, an empty or cut document: then what fn saw of it does not
+ * count. fn's non-zero return ends the reading and is returned. `what` names the document in
+ * messages.
  */
 typedef int bl_xml_fn(void *arg, const char *path, const char *text, struct bl_err *err);
 BL_MUST int bl_xml_read(const char *bytes, size_t len, const char *what, bl_xml_fn *fn, void *arg,

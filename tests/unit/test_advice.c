@@ -22,6 +22,16 @@ static const char *advice_on(const struct bl_refusal *refusal, struct bl_err *er
 static const struct {
 	const char *service, *operation, *code, *message, *says;
 } refusals[] = {
+	{ "ec2", "CreateFleet", "UnauthorizedOperation", "You are not", "allow ec2:CreateFleet," },
+	{ "ec2", "TerminateInstances", "UnauthorizedOperation", "no", "ec2:TerminateInstances" },
+	{ "ec2", "DescribeInstances", "UnauthorizedOperation",
+	  "User: u is not authorized to perform: ec2:DescribeInstances because", "ec2:Describe" },
+	{ "ec2", "CreateFleet", "AuthFailure.ServiceLinkedRoleCreationNotPermitted", "no",
+	  "create-service-linked-role" },
+	{ "ec2", "CreateFleet", "InsufficientInstanceCapacity", "no", "wait_for_capacity" },
+	{ "ec2", "CreateFleet", "VcpuLimitExceeded", "no", "Service Quotas" },
+	{ "ec2", "CreateFleet", "InvalidLaunchTemplateId.NotFound", "no", "launch template" },
+	{ "ec2", "DescribeSubnets", "InvalidSubnetID.NotFound", "no", "Terraform" },
 	{ "s3", "GetObject", "AccessDenied", "Access Denied", "allow s3:GetObject on b/*" },
 	{ "s3", "HeadObject", "AccessDenied", NULL, "s3:ListBucket on b:" },
 	{ "s3", "PutObject", "AccessDenied", "", "allow s3:PutObject on b/runs/*" },
@@ -124,7 +134,7 @@ static const struct {
 	{ "logs", "PutLogEvents", "AccessDeniedException",
 	  "User: u is not authorized to perform: logs:PutLogEvents on resource: r",
 	  "allow logs:PutLogEvents on the resource" },
-	{ "ec2", "CreateFleet", "UnauthorizedOperation", "", "branchline whoami" },
+	{ "ec2", "GetConsoleOutput", "UnauthorizedOperation", "", "branchline whoami" },
 	{ "ec2", "CreateFleet", "RequestLimitExceeded", "", "wait a minute" },
 	{ "logs", "PutLogEvents", "ThrottlingException", "", "wait a minute" },
 	{ "ecr", "GetAuthorizationToken", "AccessDeniedException",

@@ -102,11 +102,11 @@ static void hostile_documents_are_bounded(void **state)
 	(void)state;
 	read_repeated(no_end, "<a>", 1000000, "", "d: line 1: nested deeper than 16");
 	read_repeated("<a", " b='1'", 0, "/>", "");
-	read_repeated("<a>", "x", 65536, "</a>", "");
-	read_repeated("<a>", "x", 65537, "</a>", "d: line 1: text of more than 64 KiB");
+	read_repeated("<a>", "x", 131072, "</a>", "");
+	read_repeated("<a>", "x", 131073, "</a>", "d: line 1: text of more than 128 KiB");
 	read_repeated("<a>", "xxxxxxxx", (size_t)1 << 20, "</a>",
-	              "d: line 1: text of more than 64 KiB");
-	read_repeated("<a>", "&amp;", 65537, "</a>", "d: line 1: text of more than 64 KiB");
+	              "d: line 1: text of more than 128 KiB");
+	read_repeated("<a>", "&amp;", 131073, "</a>", "d: line 1: text of more than 128 KiB");
 	/* lay-out is no text */
 	read_repeated("<a>", "\n          <b/>", 100000, "</a>", "");
 	read_repeated("<", "a", 256, "/>", "");
