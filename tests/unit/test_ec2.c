@@ -2,8 +2,8 @@
 /* CreateFleet: what is asked, what is answered, and what each refusal means. */
 #include "aws/ec2.h"
 
-#include "tests/unit/canned.h"
 #include "tests/unit/client_open.h"
+#include "tests/unit/ec2_replies.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 
@@ -17,10 +17,6 @@
 #include <cmocka.h>
 
 #define TOKEN "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"
-#define REFUSAL(code)                                                                              \
-	"<Response><Errors><Error><Code>" code                                                     \
-	"</Code><Message>because</Message></Error></Errors>"                                       \
-	"<RequestID>R-1</RequestID></Response>"
 #define POOL(type, subnet)                                                                         \
 	"<launchTemplateAndOverrides><launchTemplateSpecification><launchTemplateId>lt-1"          \
 	"</launchTemplateId><version>3</version></launchTemplateSpecification><overrides>"         \
@@ -66,14 +62,11 @@ static void codes_are_compared_whole(void **state)
 		enum bl_ec2_class of_call, in_errors;
 	} table[] = {
 		{ "InsufficientInstanceCapacity", BL_EC2_CAPACITY, BL_EC2_CAPACITY },
-		{ "InsufficientCapacity", BL_EC2_CAPACITY, BL_EC2_CAPACITY },
-		{ "InsufficientCapacityOnHost", BL_EC2_CAPACITY, BL_EC2_CAPACITY },
 		{ "UnfulfillableCapacity", BL_EC2_CAPACITY, BL_EC2_CAPACITY },
 		{ "SpotMaxPriceTooLow", BL_EC2_CAPACITY, BL_EC2_CAPACITY },
 		{ "InsufficientFreeAddressesInSubnet", BL_EC2_SUBNET_FULL, BL_EC2_SUBNET_FULL },
 		{ "VcpuLimitExceeded", BL_EC2_QUOTA, BL_EC2_QUOTA },
 		{ "MaxSpotInstanceCountExceeded", BL_EC2_QUOTA, BL_EC2_QUOTA },
-		{ "MaxSpotFleetRequestCountExceeded", BL_EC2_QUOTA, BL_EC2_QUOTA },
 		{ "Unsupported", BL_EC2_CONFIG, BL_EC2_NOT_OFFERED },
 		{ "InvalidFleetConfiguration", BL_EC2_CONFIG, BL_EC2_NOT_OFFERED },
 		{ "InvalidParameterValue", BL_EC2_CONFIG, BL_EC2_NOT_OFFERED },
@@ -112,11 +105,11 @@ static void the_request_to_the_letter(void **state)
 		"TagSpecification.1.ResourceType=fleet\n"
 		"TagSpecification.1.Tag.1.Key=branchline:run\nTagSpecification.1.Tag.1.Value=R\n"
 		"TagSpecification.1.Tag.2.Key=branchline:job\nTagSpecification.1.Tag.2.Value=a "
-	        "b&c\n"
+		"b&c\n"
 		"TagSpecification.2.ResourceType=instance\n"
 		"TagSpecification.2.Tag.1.Key=branchline:run\nTagSpecification.2.Tag.1.Value=R\n"
 		"TagSpecification.2.Tag.2.Key=branchline:job\nTagSpecification.2.Tag.2.Value=a "
-	        "b&c\n";
+		"b&c\n";
 	BL_AUTO(bl_buf) out = BL_BUF(65536);
 	struct bl_ec2_fleet_request other = asked;
 
@@ -174,7 +167,6 @@ static void an_instance_and_a_dry_pool(void **state)
 	char code[96] = "before";
 	BL_AWS aws = client_of(canned_url(server, ""));
 	const char *head;
-	size_t len;
 
 	(void)state;
 	must(bl_ec2_create_fleet(aws, &asked, &fleet, code, &err), &err);
@@ -196,8 +188,7 @@ static void an_instance_and_a_dry_pool(void **state)
 	assert_non_null(strstr(head, "POST / HTTP/1.1\r\n"));
 	assert_non_null(strstr(head, "/us-east-1/ec2/aws4_request"));
 	assert_non_null(strcasestr(head, "content-type: application/x-www-form-urlencoded"));
-	assert_non_null(
-		strstr(canned_body(server, 0, &len), "&TagSpecification.1.Tag.2.Value=a%20b%26c"));
+	assert_non_null(strstr(body_of(server, 0), "&TagSpecification.1.Tag.2.Value=a%20b%26c"));
 	canned_stop(server);
 }
 
@@ -332,12 +323,11 @@ static void a_lost_reply_is_asked_for_again(void **state)
 	BL_AUTO(bl_ec2_fleet) fleet = { 0 };
 	struct bl_err err = { 0 };
 	BL_AWS aws = client_of(canned_url(server, ""));
-	size_t len;
 
 	(void)state;
 	must(bl_ec2_create_fleet(aws, &asked, &fleet, NULL, &err), &err);
 	assert_int_equal(canned_requests(server), 2);
-	assert_string_equal(canned_body(server, 0, &len), canned_body(server, 1, &len));
+	assert_string_equal(body_of(server, 0), body_of(server, 1));
 	canned_stop(server);
 }
 
