@@ -10,7 +10,7 @@ import time
 import pytest
 
 # modules whose fixtures are for all
-pytest_plugins = ["cloud", "exec_runs", "fault_runs", "registries", "push_runs",
+pytest_plugins = ["cloud", "exec_runs", "fault_runs", "github_fake", "registries", "push_runs",
                   "s3_project", "sync_verb", "transfer_drive"]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
