@@ -138,6 +138,22 @@ const struct advice advice_table[] = {
 	{ "sts", NULL, "ValidationError", "policy",
 	  "shorten the session policy: 2,048 characters at most" },
 
+	/* What surrounds a launch */
+	{ "ssm", NULL, DENIED, NULL,
+	  "allow ssm:GetParameter on parameter/branchline/* in the role's policy: the stack's "
+	  "descriptor is there" },
+	{ "servicequotas", NULL, DENIED, NULL,
+	  "allow servicequotas:GetServiceQuota and GetAWSDefaultServiceQuota on * in the role's "
+	  "policy" },
+	{ "pricing", NULL, DENIED, NULL,
+	  "allow pricing:GetProducts on * in the role's policy: without it no price on demand is "
+	  "known" },
+	{ "budgets", NULL, DENIED, NULL,
+	  "allow budgets:ViewBudget on the budget in the role's policy: without it only what "
+	  "Branchline's own runs cost is counted" },
+	{ "budgets", NULL, "NotFoundException", NULL,
+	  "create the budget (the Terraform module does), or name another one in the stack" },
+
 	/* ECR: its control plane */
 	{ "ecr", "GetAuthorizationToken", DENIED, NULL,
 	  "allow ecr:GetAuthorizationToken on * in the role's policy: it is not of one "

@@ -40,11 +40,34 @@ class Services:
 
     def stack(self, name="branchline", region=REGION, **changes):
         """
-        Stores a stack's descriptor, as Terraform writes it, and returns it. changes: members that
-        are others; None: not there.
+        Stores a stack's descriptor, as Terraform writes it, and returns it; and its budget. changes:
+        members that are others; None: not there.
         """
         told = copy.deepcopy(dict(STACK, stack=name, region=region))
         told.update(changes)
         told = {key: value for key, value in told.items() if value is not None}
         self.parameter(f"/branchline/{name}", json.dumps(told), region)
+        budget = told.get("budget") or {}
+        if budget.get("name"):
+            self.budget(budget["name"], budget.get("limit_usd"), 12.5, 40.0)
         return told
+
+    def quota(self, code, value, region=REGION):
+        """vCPUs that the account was given; None: nobody changed AWS's default."""
+        self.control("POST", "/quota", {"code": code, "value": value, "region": region})
+
+    def price(self, name, usd, region=REGION):
+        """Of an hour of a type on demand, or of a GB-month of a volume ("gp3"); None: none."""
+        self.control("POST", "/price", {"name": name, "usd": usd, "region": region})
+
+    def budget(self, name, limit, actual=0.0, forecast=None, **more):
+        """Of a month; limit None: there is none. period, kind, unit."""
+        self.control("POST", "/budget", dict(more, name=name, limit=limit, actual=actual,
+                                             forecast=forecast))
+
+    def spot_role(self, exists=True):
+        self.control("POST", "/iam-role", {"name": "AWSServiceRoleForEC2Spot", "exists": exists})
+
+    def instance_profile(self, name="branchline-instance", role="branchline-instance", exists=True):
+        """role None: the profile has none."""
+        self.control("POST", "/instance-profile", {"name": name, "role": role, "exists": exists})

@@ -12,6 +12,7 @@ from test_peer import refusal
 
 pytest.importorskip("boto3", reason="boto3 is not in the tests' environment")
 
+
 def test_stack_parameter(peer):
     ssm = boto("ssm", peer)
     assert refusal(ssm.get_parameter, Name="/branchline/branchline") == (400, "ParameterNotFound")
@@ -49,3 +50,77 @@ def test_signatures(peer):
     peer.stack()
     ssm.get_parameter(Name="/branchline/branchline")
     assert refusal(ssm.get_parameter, Name="/other") == (400, "AccessDeniedException")
+
+
+def test_quotas(peer):
+    quotas = boto("service-quotas", peer)
+
+    def of(code, call=quotas.get_service_quota, service="ec2"):
+        return call(ServiceCode=service, QuotaCode=code)["Quota"]
+    assert of("L-3819A6DF")["QuotaName"] == "All G and VT Spot Instance Requests"
+    assert of("L-3819A6DF")["Value"] == 64.0
+    peer.quota("L-3819A6DF", 8)
+    assert of("L-3819A6DF")["Value"] == 8.0
+    assert refusal(of, code="L-C4BD4855") == (400, "NoSuchResourceException")
+    assert of("L-C4BD4855", quotas.get_aws_default_service_quota)["Value"] == 0.0
+    assert refusal(of, code="L-00000000") == (400, "NoSuchResourceException")
+    assert refusal(of, code="L-3819A6DF", service="s3") == (400, "NoSuchResourceException")
+
+
+def priced(pricing, **fields):
+    wanted = [{"Type": "TERM_MATCH", "Field": field, "Value": value}
+              for field, value in fields.items()]
+    found = pricing.get_products(ServiceCode="AmazonEC2", Filters=wanted)["PriceList"]
+    terms = [json.loads(one)["terms"]["OnDemand"] for one in found]
+    return [float(dimension["pricePerUnit"]["USD"]) for term in terms for rate in term.values()
+            for dimension in rate["priceDimensions"].values()]
+
+
+def test_prices(peer):
+    pricing = boto("pricing", peer)
+    meant = dict(regionCode=REGION, instanceType="g6.xlarge", operatingSystem="Linux",
+                 tenancy="Shared", preInstalledSw="NA", capacitystatus="Used",
+                 marketoption="OnDemand")
+    assert priced(pricing, **meant) == [0.8048]
+    for forgotten in set(meant) - {"regionCode"}:
+        assert len(priced(pricing, **{k: v for k, v in meant.items() if k != forgotten})) > 1
+    peer.price("g6.xlarge", 9.5)
+    assert priced(pricing, **meant) == [9.5]
+    peer.price("g6.xlarge", None)
+    assert priced(pricing, **meant) == []
+    assert priced(pricing, regionCode=REGION, volumeApiName="gp3", productFamily="Storage") == [0.08]
+    assert refusal(priced, pricing=pricing, colour="blue") == (400, "InvalidParameterException")
+    elsewhere = boto("pricing", peer, region_name="eu-central-1")
+    assert refusal(priced, pricing=elsewhere, **meant) == (400, "InvalidSignatureException")
+
+
+def test_budgets(peer):
+    budgets = boto("budgets", peer)
+
+    def of(name, account="111122223333"):
+        return budgets.describe_budget(AccountId=account, BudgetName=name)["Budget"]
+    assert refusal(of, name="branchline") == (400, "NotFoundException")
+    peer.stack()
+    told = of("branchline")
+    assert (told["TimeUnit"], told["BudgetType"]) == ("MONTHLY", "COST")
+    assert told["BudgetLimit"] == {"Amount": "500", "Unit": "USD"}
+    assert told["CalculatedSpend"]["ActualSpend"] == {"Amount": "12.5", "Unit": "USD"}
+    peer.budget("branchline", 500, 499.99)
+    assert of("branchline")["CalculatedSpend"]["ActualSpend"]["Amount"] == "499.99"
+    assert refusal(of, name="branchline", account="999999999999") == (400, "AccessDeniedException")
+
+
+def test_iam(peer):
+    iam = boto("iam", peer)
+    name = "AWSServiceRoleForEC2Spot"
+    assert iam.get_role(RoleName=name)["Role"]["Arn"].endswith(f"/spot.amazonaws.com/{name}")
+    peer.spot_role(False)
+    assert refusal(iam.get_role, RoleName=name) == (404, "NoSuchEntity")
+    profile = iam.get_instance_profile(InstanceProfileName="branchline-instance")["InstanceProfile"]
+    assert [role["RoleName"] for role in profile["Roles"]] == ["branchline-instance"]
+    peer.instance_profile(role=None)
+    profile = iam.get_instance_profile(InstanceProfileName="branchline-instance")["InstanceProfile"]
+    assert profile["Roles"] == []
+    peer.instance_profile(exists=False)
+    assert refusal(iam.get_instance_profile,
+                   InstanceProfileName="branchline-instance") == (404, "NoSuchEntity")

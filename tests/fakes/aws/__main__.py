@@ -9,11 +9,15 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from budgets import Budgets  # noqa: E402
 from control import Control  # noqa: E402
 from core import Server, end_with_parent  # noqa: E402
 from ecr import Ecr  # noqa: E402
+from iam import Iam  # noqa: E402
 from imds import Container, Imds, Sso  # noqa: E402
 from oidc import BEARER, Oidc  # noqa: E402
+from pricing import Pricing  # noqa: E402
+from quotas import Quotas  # noqa: E402
 from registry import Registry  # noqa: E402
 from s3 import S3  # noqa: E402
 from ssm import Ssm  # noqa: E402
@@ -32,7 +36,8 @@ def main():
     world = World()
     world.services.update(s3=S3(world), sts=Sts(world), oidc=Oidc(world), imds=Imds(world),
                           container=Container(world), sso=Sso(world), ecr=Ecr(world),
-                          ssm=Ssm(world),
+                          ssm=Ssm(world), servicequotas=Quotas(world), pricing=Pricing(world),
+                          budgets=Budgets(world), iam=Iam(world),
                           registry=Registry(world), unknown=Unknown(world))
     for name in options.bucket:
         world.services["s3"].make_bucket(name)

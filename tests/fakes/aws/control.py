@@ -174,6 +174,26 @@ class Control:
         """{"name", "value", "type", "region"} of SSM; value null: there is none."""
         self.world.services["ssm"].put(**asked)
 
+    def post_quota(self, asked):
+        """{"code", "value", "region"} of EC2; value null: nobody has changed the default."""
+        self.world.services["servicequotas"].put(**asked)
+
+    def post_price(self, asked):
+        """{"name", "usd", "region"} of an instance type an hour, or of a volume's GB-month."""
+        self.world.services["pricing"].put(**asked)
+
+    def post_budget(self, asked):
+        """{"name", "limit", "actual", "forecast", "period", "kind", "unit"}; limit null: none."""
+        self.world.services["budgets"].put(**asked)
+
+    def post_iam_role(self, asked):
+        """{"name", "exists"}"""
+        self.world.services["iam"].put_role(**asked)
+
+    def post_instance_profile(self, asked):
+        """{"name", "role"}; role null: it has none; "exists" false: there is no such profile."""
+        self.world.services["iam"].put_profile(**asked)
+
     # --- roles, tokens, machines --------------------------------------------------------------------
 
     def post_role(self, asked):

@@ -3,26 +3,16 @@
 import fnmatch
 import json
 import re
-from urllib.parse import parse_qsl, urlsplit
-from xml.sax.saxutils import escape
+from urllib.parse import urlsplit
 
 import rsa
 import sigv4
-from core import Problem, Reply
+from core import Problem
 from oidc import CLAIMS, ISSUER
+from query import QueryService, invalid
 from world import ACCOUNT
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/branchline"
-NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-# what other services call it -> what STS does
-NAMES = {
-    "InvalidAccessKeyId": (403, "InvalidClientTokenId",
-                           "The security token included in the request is invalid."),
-    "InvalidToken": (403, "InvalidClientTokenId",
-                     "The security token included in the request is invalid."),
-    "ExpiredToken": (403, "ExpiredToken", "The security token included in the request is expired"),
-    "AuthorizationHeaderMalformed": (400, "IncompleteSignature", None),
-}
 
 
 class Role:
@@ -45,51 +35,13 @@ class Role:
         return True
 
 
-class Sts:
-    def __init__(self, world):
-        self.world = world
-        self.reset()
+class Sts(QueryService):
+    NAME, VERSION = "sts", "2011-06-15"
+    NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+    HIDDEN = ("WebIdentityToken",)
 
     def reset(self):
         self.roles, self.audiences, self.issuers = {ROLE: Role()}, ["sts.amazonaws.com"], [ISSUER]
-
-    def name_operation(self, request, stream):
-        request.service = "sts"
-        if request.header("expect", "").lower() == "100-continue":
-            stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.wire, request.is_read = stream.body(request), True
-        request.params = dict(parse_qsl(request.wire.decode("utf-8", "replace"), True))
-        request.operation = request.params.get("Action", "Unknown")
-
-    def handle(self, request):
-        request.entry["params"] = {name: value for name, value in request.params.items()
-                                   if name != "WebIdentityToken"}
-        call = getattr(self, "do_" + request.operation, None)
-        if call is None or request.params.get("Version") != "2011-06-15":
-            raise Problem(400, "InvalidAction", f"Could not find operation {request.operation} for "
-                          f"version {request.params.get('Version')}")
-        result = call(request)
-        name = request.operation
-        body = (f'<{name}Response xmlns="{NAMESPACE}"><{name}Result>{inner(result)}</{name}Result>'
-                f"<ResponseMetadata><RequestId>{request.entry['request_id']}</RequestId>"
-                f"</ResponseMetadata></{name}Response>")
-        return Reply(200, [("Content-Type", "text/xml"),
-                           ("x-amzn-RequestId", request.entry["request_id"])], body)
-
-    def error(self, request, problem):
-        status, code, message = problem.status, problem.code, problem.message
-        if code == "RequestTimeTooSkewed":
-            status, code = 403, "SignatureDoesNotMatch"
-            message = (f"Signature expired: {problem.members['RequestTime']} is now earlier than "
-                       f"{problem.members['ServerTime']} (15 min.)")
-        elif code in NAMES:
-            status, code, said = NAMES[code]
-            message = said or message
-        body = (f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>Sender</Type><Code>{code}</Code>'
-                f"<Message>{escape(message)}</Message></Error>"
-                f"<RequestId>{request.entry['request_id']}</RequestId></ErrorResponse>")
-        return Reply(status, [("Content-Type", "text/xml"), *problem.headers,
-                              ("x-amzn-RequestId", request.entry["request_id"])], body)
 
     # --- operations -------------------------------------------------------------------------------
 
@@ -119,13 +71,6 @@ class Sts:
         return {**self.assumed(request, role), "SubjectFromWebIdentityToken": claims["sub"],
                 "Provider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}",
                 "Audience": claims["aud"]}
-
-    def signer(self, request):
-        if not sigv4.is_signed(request):
-            raise Problem(403, "MissingAuthenticationToken",
-                          "Request is missing Authentication Token")
-        request.signer = sigv4.verify(self.world, request, "sts")
-        return request.signer.credential
 
     def claims_of(self, token):
         if not 4 <= len(token) <= 20000:
@@ -176,17 +121,6 @@ class Sts:
                                 "SessionToken": made.token, "Expiration": sigv4.iso(made.expires)},
                 "AssumedRoleUser": {"AssumedRoleId": user_id, "Arn": arn},
                 "PackedPolicySize": len(params.get("Policy", "")) * 100 // 2048}
-
-
-def inner(value):
-    if not isinstance(value, dict):
-        return escape(str(value))
-    return "".join(f"<{name}>{inner(v)}</{name}>" for name, v in value.items())
-
-
-def invalid(member, rule):
-    return Problem(400, "ValidationError", f"1 validation error detected: Value at '{member}' failed "
-                   f"to satisfy constraint: Member must satisfy {rule}")
 
 
 def check_policy(policy):

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aws/iam.h"
+
+#include "tests/unit/canned.h"
+#include "tests/unit/client_open.h"
+#include "tests/unit/failalloc.h"
+#include "tests/unit/scratch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ROLE                                                                                       \
+	"<GetRoleResponse xmlns='x'><GetRoleResult><Role><Path>/</Path><Arn>arn:r</Arn></Role>"    \
+	"</GetRoleResult></GetRoleResponse>"
+#define PROFILE(roles)                                                                             \
+	"<GetInstanceProfileResponse><GetInstanceProfileResult><InstanceProfile><Arn>arn:p</Arn>"  \
+	"<Roles>" roles "</Roles></InstanceProfile></GetInstanceProfileResult>"                    \
+	"</GetInstanceProfileResponse>"
+#define MEMBER "<member><RoleName>r</RoleName><Arn>arn:r</Arn></member>"
+#define NONE                                                                                       \
+	"<ErrorResponse><Error><Code>NoSuchEntity</Code><Message>cannot be found.</Message>"       \
+	"</Error></ErrorResponse>"
+
+static void roles_and_profiles(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .times = 1, .body = ROLE },
+		{ .times = 1, .body = PROFILE(MEMBER) },
+		{ .body = PROFILE("") },
+	};
+	struct canned *server = canned_start(replies, BL_COUNT(replies));
+	struct bl_iam_profile profile;
+	struct bl_err err = { 0 };
+	BL_AWS aws = client_of(canned_url(server, ""));
+	char arn[256];
+	size_t len;
+
+	(void)state;
+	must(bl_iam_role(aws, BL_IAM_SPOT_ROLE, arn, &err), &err);
+	assert_string_equal(arn, "arn:r");
+	assert_string_equal(canned_body(server, 0, &len),
+	                    "Action=GetRole&Version=2010-05-08&RoleName=" BL_IAM_SPOT_ROLE);
+	assert_non_null(strstr(canned_head(server, 0), "/us-east-1/iam/aws4_request"));
+	must(bl_iam_instance_profile(aws, "arn:aws:iam::1:instance-profile/a/b", &profile, &err),
+	     &err);
+	assert_string_equal(profile.arn, "arn:p");
+	assert_string_equal(profile.role, "r");
+	assert_non_null(strstr(canned_body(server, 1, &len), "&InstanceProfileName=b"));
+	must(bl_iam_instance_profile(aws, "b+c", &profile, &err), &err);
+	assert_string_equal(profile.role, "");
+	assert_non_null(strstr(canned_body(server, 2, &len), "&InstanceProfileName=b%2Bc"));
+	canned_stop(server);
+}
+
+static void refusals(void **state)
+{
+	static const struct {
+		struct canned_reply reply;
+		enum bl_code code;
+		const char *why;
+	} table[] = {
+		{ { .status = 404, .body = NONE }, BL_ENOENT, "NoSuchEntity" },
+		{ { .status = 403,
+		    .body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: u is "
+		            "not "
+		            "authorized to perform: "
+		            "iam:GetRole</Message></Error></ErrorResponse>" },
+		  BL_EDENIED,
+		  "iam:GetRole" },
+		{ { .body = "<a/>" }, BL_ECORRUPT, "a reply without" },
+		{ { .body = "<a>" }, BL_ECORRUPT, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct canned *server = canned_start(&table[i].reply, 1);
+		struct bl_iam_profile profile = { .role = "before" };
+		struct bl_err err = { 0 };
+		BL_AWS aws = client_of(canned_url(server, ""));
+		char arn[256] = "before";
+
+		assert_int_equal(bl_iam_role(aws, "r", arn, &err), -1);
+		if (err.code != table[i].code || !strstr(err.text, table[i].why))
+			fail_msg("%zu: code %d: %s", i, err.code, err.text);
+		err = (struct bl_err){ 0 };
+		assert_int_equal(bl_iam_instance_profile(aws, "p", &profile, &err), -1);
+		assert_int_equal(err.code, table[i].code);
+		assert_string_equal(arn, "before");
+		assert_string_equal(profile.role, "before");
+		canned_stop(server);
+	}
+}
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+static struct bl_aws *open_already;
+
+static int story(struct bl_err *err)
+{
+	struct bl_iam_profile profile;
+	char arn[256];
+
+	return bl_iam_role(open_already, "r", arn, err) ||
+	                       bl_iam_instance_profile(open_already, "p", &profile, err)
+	               ? -1
+	               : 0;
+}
+
+static void no_allocation_is_taken_for_granted(void **state)
+{
+	/* one that is both */
+	const struct canned_reply reply = { .body = "<r><GetRoleResult><Role><Arn>a</Arn></Role>"
+		                                    "</GetRoleResult><Result><InstanceProfile>"
+		                                    "<Arn>p</Arn></InstanceProfile></Result></r>" };
+	struct canned *server = canned_start(&reply, 1);
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_already = client_of(canned_url(server, ""));
+	must(story(&err), &err);
+	each_allocation_fails(story, 1000);
+	bl_aws_close(open_already);
+	canned_stop(server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(roles_and_profiles),
+		cmocka_unit_test(refusals),
+		cmocka_unit_test(no_allocation_is_taken_for_granted),
+	};
+
+	return cmocka_run_group_tests_name("iam", tests, NULL, NULL);
+}
