@@ -178,7 +178,7 @@ int verb_diff(int argc, char **argv, struct bl_err *err)
 		return bl_fail(err, BL_EINPUT, "'%s' and '%s' are the same run %s", args.words[0],
 		               args.words[1], a);
 	/* A as the previous run, too: then none is looked for */
-	if (bl_report_build(place.store, b, a, a, &report, err) ||
+	if (bl_report_build(place.store, b, a, a, NULL, &report, err) ||
 	    read_diffstat(&place, &report, &stat, err))
 		return -1;
 	return print_diff(&report, bl_buf_text(&stat), opt.json, err);

@@ -207,7 +207,7 @@ static int conclude(struct local *local, const struct options *opt, struct bl_er
 		return bl_wrap(err, "run %s", local->run);
 	if (!attempts.has_outcome)
 		return say_interrupted(local, &attempts, err);
-	if (bl_report_build(local->store, local->run, NULL, NULL, &report, err))
+	if (bl_report_build(local->store, local->run, NULL, NULL, NULL, &report, err))
 		return bl_wrap(err, "report");
 	if (opt->json ? bl_report_json(&report, &text, err)
 	              : bl_report_term(&report, bl_log_colour(STDOUT_FILENO), show_columns(), &text,

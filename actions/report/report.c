@@ -141,6 +141,7 @@ static int make_report(struct place *place, const char *word, const struct optio
                        struct bl_report *report, struct bl_err *err)
 {
 	char run[BL_RUN_SIZE], baseline[BL_RUN_SIZE], previous[BL_RUN_SIZE];
+	struct bl_baseline_place where = { .root = place->git.found ? place->root : NULL };
 
 	if (place_run(place, word, run, err))
 		return -1;
@@ -149,7 +150,7 @@ static int make_report(struct place *place, const char *word, const struct optio
 	if (run_named(place, opt->previous, previous, err))
 		return bl_wrap(err, "--previous");
 	return bl_report_build(place->store, run, baseline[0] ? baseline : NULL,
-	                       previous[0] ? previous : NULL, report, err);
+	                       previous[0] ? previous : NULL, &where, report, err);
 }
 
 int verb_report(int argc, char **argv, struct bl_err *err)

@@ -251,7 +251,7 @@ int bl_index_baseline(struct bl_store *store, const struct bl_baseline_query *qu
 	};
 
 	for (size_t i = 0; i < BL_COUNT(places); i++) {
-		if (!*places[i].name)
+		if (!*places[i].name || (i && query->only_tree))
 			continue;
 		if (!look_up(store, query, places[i].folder, places[i].by, places[i].name, out,
 		             err))

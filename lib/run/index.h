@@ -37,6 +37,7 @@ struct bl_baseline_query {
 	const char *repository, *job;
 	const char *tree;   /* "" none */
 	const char *branch; /* looked up after the tree; NULL or "": main, then master */
+	bool only_tree;     /* no branch is looked up */
 	const char *self;   /* a run that is not its own baseline; NULL none */
 };
 struct bl_baseline {
@@ -47,5 +48,18 @@ struct bl_baseline {
 /* BL_ENOENT: none yet. */
 BL_MUST int bl_index_baseline(struct bl_store *store, const struct bl_baseline_query *query,
                               struct bl_baseline *out, struct bl_err *err);
+
+/*
+ * The trees that have a baseline, sorted, for those who look for one of many: n names of 40 digits.
+ * At most 100,000 of them are listed.
+ */
+struct bl_index_trees {
+	char (*trees)[41];
+	size_t n, cap;
+};
+void bl_index_trees_done(struct bl_index_trees *trees);
+BL_MUST int bl_index_trees_read(struct bl_store *store, const char *repository, const char *job,
+                                struct bl_index_trees *out, struct bl_err *err);
+bool bl_index_trees_have(const struct bl_index_trees *trees, const char *tree);
 
 #endif

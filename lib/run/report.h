@@ -3,8 +3,13 @@
 #define BL_RUN_REPORT_H
 
 #include "codec/value.h"
+#include "run/gate.h"
 #include "run/keys.h"
 #include "run/outcome.h"
+#include "run/report_baseline.h"
+#include "run/report_cost.h"
+#include "run/report_history.h"
+#include "run/report_samples.h"
 #include "run/series.h"
 
 /*
@@ -47,7 +52,8 @@ struct bl_side {
 	unsigned attempts;       /* claimed so far */
 	char phase[24];          /* while it runs: "data", "training", ... */
 	int64_t started_ms, ended_ms, heard_ms; /* wall; 0 unknown. heard: newest sign of life */
-	double cost_usd;                        /* NaN: costs nothing or unknown */
+	struct bl_expense expense;              /* of its attempts */
+	double cost_usd;                        /* all of it; NaN: costs nothing or unknown */
 	char place[128];                        /* "this machine", "g6.xlarge spot us-east-1b" */
 	char *log;                              /* last lines; NULL: none */
 };
@@ -79,8 +85,13 @@ struct bl_rules {
 	bool has_show;
 	struct bl_rule *items;
 	size_t n, cap;
+	struct bl_gate *gates; /* n_gates, of metrics.fail_if */
+	size_t n_gates;
 };
-/* metrics: the map of that name in a resolved configuration; NULL: no rules. BL_ENOMEM. */
+/*
+ * metrics: the map of that name in a resolved configuration; NULL: no rules. BL_ENOMEM; BL_ECORRUPT:
+ * a condition that nothing wrote.
+ */
 BL_MUST int bl_rules_read(const struct bl_value *metrics, struct bl_rules *out, struct bl_err *err);
 void bl_rules_done(struct bl_rules *rules);
 enum bl_goal bl_rules_goal(const struct bl_rules *rules, const char *name);
@@ -139,14 +150,25 @@ const char *bl_mood_icon(enum bl_mood mood); /* a coloured circle */
 struct bl_report {
 	struct bl_side now, baseline, previous;
 	struct bl_rules rules;
-	int64_t at_ms;   /* when it was made, wall */
-	char store[512]; /* its URI */
+	int64_t at_ms;    /* when it was made, wall */
+	char store[512];  /* its URI */
+	char why[384];    /* how the baseline was found, or why there is none; "" unknown */
+	bool same_before; /* the baseline is the previous run, too */
+	int64_t ci_ms;    /* what the workflow's job took so far; 0 unknown */
+	double month_usd; /* all runs of the store this month; NaN unknown */
+	char label[128];  /* that starts a run; "" unknown */
+	bool brief;       /* `details: brief`: the writers of Markdown leave out what few ask for */
+	struct bl_history history;
+	struct bl_samples samples;
 	/* bl_report_judge() fills the rest */
 	char primary[129]; /* "": no metrics */
 	enum bl_mood mood;
 	char verdict[BL_SENTENCE]; /* one sentence, no full stop */
 	char cause[BL_SENTENCE];   /* why it failed; "" otherwise */
 	char next[BL_SENTENCE];    /* what to do; "" when nothing is to be done */
+	bool gate_failed;          /* ended well, but a condition of the rules' gates holds */
+	struct bl_gate_result
+		*gates; /* rules.n_gates; NULL: not judged, the run did not end well */
 	char baseline_name[BL_SENTENCE], previous_name[BL_SENTENCE]; /* "main", "run q7xk" */
 	char facts[BL_SENTENCE]; /* cost, time, place, interruptions in one line */
 	double bad_step;         /* where it diverged; NaN: it did not */
@@ -176,11 +198,13 @@ BL_MUST int bl_side_read(struct bl_store *store, const char *run, struct bl_side
  * Reads and judges: all that a report shows of `run`.
  *
  *   run       full id
- *   baseline  full id; NULL: the one that the index names, if any
+ *   baseline  full id; NULL: as bl_baseline_choose() finds it at `place`
  *   previous  full id; NULL: the newest success before it on the same branch
+ *   place     NULL: no history to look at
  */
 BL_MUST int bl_report_build(struct bl_store *store, const char *run, const char *baseline,
-                            const char *previous, struct bl_report *out, struct bl_err *err);
+                            const char *previous, const struct bl_baseline_place *place,
+                            struct bl_report *out, struct bl_err *err);
 
 /*
  * The writers append to `out`. BL_ELIMIT when out->max does not hold it, BL_ENOMEM.
@@ -192,6 +216,9 @@ BL_MUST int bl_report_build(struct bl_store *store, const char *run, const char 
 #define BL_REPORT_MD_LINES 25u
 #define BL_REPORT_MAX (32u << 20) /* bytes of the other formats */
 BL_MUST int bl_report_md(const struct bl_report *report, struct bl_buf *out, struct bl_err *err);
+/* The same without its first line, the marker of a sticky comment. */
+BL_MUST int bl_report_comment(const struct bl_report *report, struct bl_buf *out,
+                              struct bl_err *err);
 BL_MUST int bl_report_html(const struct bl_report *report, struct bl_buf *out, struct bl_err *err);
 BL_MUST int bl_report_json(const struct bl_report *report, struct bl_buf *out, struct bl_err *err);
 BL_MUST int bl_report_term(const struct bl_report *report, bool colour, unsigned columns,

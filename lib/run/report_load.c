@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "run/attempt.h"
-#include "run/index.h"
 #include "run/report.h"
 #include "run/run.h"
 #include "run/stream.h"
@@ -122,7 +121,14 @@ static int read_state(struct bl_store *store, struct bl_side *side, struct bl_er
 	    bl_attempts_read(store, side->run, &attempts, err))
 		return -1;
 	side->attempts = attempts.newest;
-	side->cost_usd = summary.cost_usd;
+	if (bl_expense_read(store, side->run, attempts.newest, bl_wall_ms(), &side->expense, err))
+		return -1;
+	side->cost_usd = bl_expense_total(&side->expense);
+	if (isnan(side->cost_usd))
+		side->cost_usd = summary.cost_usd;
+	if (side->expense.n)
+		snprintf(side->place, sizeof(side->place), "%s",
+		         side->expense.items[side->expense.n - 1].place);
 	side->heard_ms = summary.seen_ms;
 	snprintf(side->phase, sizeof(side->phase), "%s", summary.phase);
 	side->ended = summary.state == BL_RUN_ENDED;
@@ -214,26 +220,6 @@ static int find_previous(struct bl_store *store, const struct bl_run *now,
 	return 0;
 }
 
-/* What the index names; baseline stays "" without one. */
-static int find_baseline(struct bl_store *store, const struct bl_run *now,
-                         char baseline[BL_RUN_SIZE], struct bl_err *err)
-{
-	struct bl_baseline_query query = { .repository = now->repository_key,
-		                           .job = now->job,
-		                           .tree = now->dirty ? "" : now->tree,
-		                           .self = now->id };
-	struct bl_baseline found;
-
-	if (bl_index_baseline(store, &query, &found, err)) {
-		if (err->code != BL_ENOENT)
-			return -1;
-		bl_err_clear(err);
-		return 0;
-	}
-	memcpy(baseline, found.run, BL_RUN_SIZE);
-	return 0;
-}
-
 /* A baseline that was removed since costs the comparison, not the report. */
 static int read_other(struct bl_store *store, const char *id, bool named, struct bl_side *out,
                       struct bl_err *err)
@@ -246,48 +232,85 @@ static int read_other(struct bl_store *store, const char *id, bool named, struct
 	return 0;
 }
 
-static int read_others(struct bl_store *store, const struct bl_run *run, const char *baseline,
-                       const char *previous, struct bl_report *report, struct bl_err *err)
+struct others {
+	const char *baseline, *previous; /* named; NULL: to be found */
+	const struct bl_baseline_place *place;
+};
+
+static int choose(struct bl_store *store, const struct bl_run *run, const struct others *others,
+                  char base[BL_RUN_SIZE], struct bl_report *report, struct bl_err *err)
+{
+	static const struct bl_baseline_place nowhere = { NULL, NULL };
+	struct bl_baseline_choice choice;
+
+	if (others->baseline) {
+		snprintf(base, BL_RUN_SIZE, "%s", others->baseline);
+		return 0;
+	}
+	if (bl_baseline_choose(store, run, others->place ? others->place : &nowhere, &choice, err))
+		return -1;
+	memcpy(base, choice.run, BL_RUN_SIZE);
+	memcpy(report->why, choice.why, sizeof(report->why));
+	return 0;
+}
+
+static int read_others(struct bl_store *store, const struct bl_run *run,
+                       const struct others *others, struct bl_report *report, struct bl_err *err)
 {
 	char base[BL_RUN_SIZE] = "", before[BL_RUN_SIZE] = "";
 
-	if (baseline)
-		snprintf(base, sizeof(base), "%s", baseline);
-	else if (find_baseline(store, run, base, err))
+	if (choose(store, run, others, base, report, err))
 		return -1;
-	if (previous)
-		snprintf(before, sizeof(before), "%s", previous);
+	if (others->previous)
+		snprintf(before, sizeof(before), "%s", others->previous);
 	else if (find_previous(store, run, before, err))
 		return -1;
-	if (!strcmp(before, base))
+	report->same_before = before[0] && !strcmp(before, base);
+	if (report->same_before)
 		before[0] = '\0';
-	if (read_other(store, base, baseline, &report->baseline, err))
+	if (read_other(store, base, others->baseline, &report->baseline, err))
 		return bl_wrap(err, "baseline");
-	if (read_other(store, before, previous, &report->previous, err))
+	if (read_other(store, before, others->previous, &report->previous, err))
 		return bl_wrap(err, "previous run");
 	return 0;
 }
 
-static int build(struct bl_store *store, const struct bl_run *run, const char *baseline,
-                 const char *previous, struct bl_report *report, struct bl_err *err)
+/* The attempt whose outputs count. */
+static unsigned winner(const struct bl_side *side)
+{
+	return side->present && side->ended ? side->attempts : 0;
+}
+
+static int build(struct bl_store *store, const struct bl_run *run, const struct others *others,
+                 struct bl_report *report, struct bl_err *err)
 {
 	report->at_ms = bl_wall_ms();
+	report->month_usd = (double)NAN;
 	snprintf(report->store, sizeof(report->store), "%s", bl_store_uri(store));
+	snprintf(report->label, sizeof(report->label), "%s",
+	         bl_value_text_or(run->config, "label", ""));
 	if (bl_rules_read(bl_value_get(run->config, "metrics"), &report->rules, err) ||
 	    side_of(store, run, &report->now, err) ||
-	    read_others(store, run, baseline, previous, report, err))
+	    read_others(store, run, others, report, err) ||
+	    bl_history_read(store, run, &report->history, err) ||
+	    bl_samples_read(store, run->id, winner(&report->now), report->baseline.run,
+	                    winner(&report->baseline), &report->samples, err))
+		return -1;
+	if (report->now.cost_usd > 0 &&
+	    bl_expense_month(store, report->at_ms, &report->month_usd, err))
 		return -1;
 	return bl_report_judge(report, err);
 }
 
 int bl_report_build(struct bl_store *store, const char *run, const char *baseline,
-                    const char *previous, struct bl_report *out, struct bl_err *err)
+                    const char *previous, const struct bl_baseline_place *place,
+                    struct bl_report *out, struct bl_err *err)
 {
+	struct others others = { baseline, previous, place };
 	BL_AUTO(bl_run) doc = { 0 };
 	struct bl_report report = { 0 };
 
-	if (bl_run_read(store, run, &doc, err) ||
-	    build(store, &doc, baseline, previous, &report, err)) {
+	if (bl_run_read(store, run, &doc, err) || build(store, &doc, &others, &report, err)) {
 		bl_report_done(&report);
 		return bl_wrap(err, "report");
 	}

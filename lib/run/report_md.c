@@ -8,12 +8,16 @@
 #include <string.h>
 
 /* Bytes that a folded part may take; all of them and the visible ones stay below the limit. */
+#define GATES_ROOM 2000u
 #define ABOUT_ROOM 6000u
-#define DIFFERENCES_ROOM 10000u
-#define EVERYTHING_ROOM 16000u
-#define LOG_ROOM 14000u
-#define CHART_ROOM 6000u
-#define TABLE_ROOM 6000u
+#define DIFFERENCES_ROOM 7000u
+#define SAMPLES_ROOM 8000u
+#define HISTORY_ROOM 3000u
+#define EVERYTHING_ROOM 12000u
+#define LOG_ROOM 10000u
+#define CHART_ROOM 5000u
+#define TABLE_ROOM 3500u
+#define COMMANDS_ROOM 1500u
 
 /* The comment is found again by this line: nothing may end it early or imitate it. */
 static void add_marker(const struct bl_report *report, struct bl_buf *out)
@@ -50,9 +54,13 @@ static unsigned add_no_baseline(const struct bl_report *report, struct bl_buf *o
 	if (report->baseline.present || !report->now.ended ||
 	    report->now.result.status != BL_STATUS_SUCCESS)
 		return 0;
-	bl_buf_adds(out,
-	            "No baseline yet: make one with `branchline baseline RUN`, or name a run with "
-	            "`--baseline RUN`.\n\n");
+	bl_buf_adds(out, "No baseline yet");
+	if (report->why[0]) {
+		bl_buf_adds(out, ": ");
+		bl_text_md(out, report->why, 300);
+	}
+	bl_buf_adds(out, ". Make one with `branchline baseline RUN`, or name a run with "
+	                 "`--baseline RUN`.\n\n");
 	return 2;
 }
 
@@ -66,14 +74,13 @@ static void add_footer(const struct bl_report *report, struct bl_buf *out)
 {
 	bl_buf_adds(out, "<sub>run <code>");
 	bl_text_html(out, report->now.run, BL_RUN_SIZE);
-	bl_buf_adds(out, "</code> · full log: <code>branchline logs ");
-	bl_text_html(out, report->now.run, BL_RUN_SIZE);
 	bl_buf_adds(out, "</code></sub>\n");
 }
 
 struct folded {
 	unsigned (*write)(const struct bl_report *report, size_t room, struct bl_buf *out);
 	size_t room;
+	bool brief; /* also where `details` says brief */
 };
 
 static unsigned add_folded_chart(const struct bl_report *report, size_t room, struct bl_buf *out)
@@ -97,24 +104,33 @@ static unsigned add_folded_chart(const struct bl_report *report, size_t room, st
 static unsigned add_folded(const struct bl_report *report, struct bl_buf *out)
 {
 	static const struct folded good[] = {
-		{ bl_md_about, ABOUT_ROOM },
-		{ bl_md_differences, DIFFERENCES_ROOM },
-		{ bl_md_everything, EVERYTHING_ROOM },
-		{ bl_md_log, LOG_ROOM },
+		{ bl_md_gates, GATES_ROOM, true },
+		{ bl_md_about, ABOUT_ROOM, true },
+		{ bl_md_differences, DIFFERENCES_ROOM, true },
+		{ bl_md_samples, SAMPLES_ROOM, true },
+		{ bl_md_history, HISTORY_ROOM, true },
+		{ bl_md_everything, EVERYTHING_ROOM, false },
+		{ bl_md_log, LOG_ROOM, false },
+		{ bl_md_commands, COMMANDS_ROOM, true },
 	};
 	static const struct folded bad[] = {
-		{ bl_md_log, LOG_ROOM },
-		{ add_folded_chart, CHART_ROOM },
-		{ bl_md_about, ABOUT_ROOM },
-		{ bl_md_differences, DIFFERENCES_ROOM },
-		{ bl_md_everything, EVERYTHING_ROOM },
+		{ bl_md_log, LOG_ROOM, true },
+		{ bl_md_gates, GATES_ROOM, true },
+		{ add_folded_chart, CHART_ROOM, true },
+		{ bl_md_about, ABOUT_ROOM, true },
+		{ bl_md_differences, DIFFERENCES_ROOM, true },
+		{ bl_md_samples, SAMPLES_ROOM, true },
+		{ bl_md_history, HISTORY_ROOM, true },
+		{ bl_md_everything, EVERYTHING_ROOM, false },
+		{ bl_md_commands, COMMANDS_ROOM, true },
 	};
 	const struct folded *parts = must_act(report) ? bad : good;
 	size_t n = must_act(report) ? BL_COUNT(bad) : BL_COUNT(good);
 	unsigned lines = 0;
 
 	for (size_t i = 0; i < n; i++)
-		lines += parts[i].write(report, parts[i].room, out);
+		if (parts[i].brief || !report->brief)
+			lines += parts[i].write(report, parts[i].room, out);
 	return lines;
 }
 
@@ -149,12 +165,13 @@ static void add_table(const struct bl_report *report, unsigned lines, struct bl_
 	bl_buf_addc(out, '\n');
 }
 
-int bl_report_md(const struct bl_report *report, struct bl_buf *out, struct bl_err *err)
+/* Without the marker. */
+int bl_report_comment(const struct bl_report *report, struct bl_buf *out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) head = BL_BUF(BL_REPORT_MD_MAX);
 	BL_AUTO(bl_buf) table = BL_BUF(BL_REPORT_MD_MAX);
 	BL_AUTO(bl_buf) tail = BL_BUF(BL_REPORT_MD_MAX);
-	unsigned lines = 2; /* marker and footer */
+	unsigned lines = 2; /* the marker, which others write, and the footer */
 
 	lines += add_heading(report, &head) + add_next(report, &head);
 	lines += add_no_baseline(report, &head);
@@ -164,9 +181,14 @@ int bl_report_md(const struct bl_report *report, struct bl_buf *out, struct bl_e
 	if (bl_buf_check(&head, "report", err) || bl_buf_check(&table, "report", err) ||
 	    bl_buf_check(&tail, "report", err))
 		return -1;
-	add_marker(report, out);
 	bl_buf_add(out, bl_buf_text(&head), head.len);
 	bl_buf_add(out, bl_buf_text(&table), table.len);
 	bl_buf_add(out, bl_buf_text(&tail), tail.len);
 	return bl_buf_check(out, "report", err);
+}
+
+int bl_report_md(const struct bl_report *report, struct bl_buf *out, struct bl_err *err)
+{
+	add_marker(report, out);
+	return bl_report_comment(report, out, err);
 }

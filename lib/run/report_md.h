@@ -13,12 +13,40 @@
 unsigned bl_md_chart(const struct bl_report *report, struct bl_buf *out);
 
 /*
+ * A folded part, written row by row into `row`; bl_md_keep_row() moves it to the part unless the
+ * part is full.
+ */
+struct bl_md_part {
+	struct bl_buf row;
+	struct bl_buf *out;
+	size_t room; /* bytes left */
+	size_t left_out;
+};
+#define BL_MD_CELL 60u /* characters of a table's cell */
+struct bl_md_part bl_md_part_of(size_t room, struct bl_buf *out);
+void bl_md_keep_row(struct bl_md_part *part);
+/* what: "metrics", of which some may have been left out */
+void bl_md_end_part(struct bl_md_part *part, const char *what);
+void bl_md_open_fold(struct bl_buf *out);  /* the title follows, escaped by the caller */
+void bl_md_begin_fold(struct bl_buf *out); /* the content follows */
+void bl_md_end_fold(struct bl_buf *out);
+/* " | `TEXT`", " | –" for NULL */
+void bl_md_cell(const char *text, size_t chars, struct bl_buf *out);
+void bl_md_value(double value, bool there, const char *mark, struct bl_buf *out);
+
+/*
  * The folded parts, each one line while it is closed, each within `room` bytes: what was
  * left out is said. Return the lines visible: 1, or 0 when there is nothing to tell.
  */
 unsigned bl_md_about(const struct bl_report *report, size_t room, struct bl_buf *out);
 unsigned bl_md_differences(const struct bl_report *report, size_t room, struct bl_buf *out);
 unsigned bl_md_everything(const struct bl_report *report, size_t room, struct bl_buf *out);
+unsigned bl_md_gates(const struct bl_report *report, size_t room, struct bl_buf *out);
+unsigned bl_md_samples(const struct bl_report *report, size_t room, struct bl_buf *out);
+unsigned bl_md_history(const struct bl_report *report, size_t room, struct bl_buf *out);
+unsigned bl_md_commands(const struct bl_report *report, size_t room, struct bl_buf *out);
+/* Within the part of bl_md_about(): a table of the attempts, sums below. */
+void bl_md_cost(const struct bl_report *report, size_t room, struct bl_buf *out);
 unsigned bl_md_log(const struct bl_report *report, size_t room, struct bl_buf *out);
 
 /* The table of metrics: at most max rows of those that are `main` (or of all). */

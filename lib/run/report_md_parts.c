@@ -8,65 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-#define CELL 60u /* characters of a table's cell */
-
-/*
- * Rows come one by one into `row`; keep_row() moves it to the part unless the part is full.
- */
-struct part {
-	struct bl_buf row;
-	struct bl_buf *out;
-	size_t room; /* bytes left */
-	size_t left_out;
-};
-
-static struct part part_of(size_t room, struct bl_buf *out)
-{
-	return (struct part){ .row = BL_BUF(64u << 10), .out = out, .room = room };
-}
-
-static void keep_row(struct part *part)
-{
-	if (part->row.failed == BL_ENOMEM)
-		part->out->failed = BL_ENOMEM;
-	if (part->row.failed || part->row.len > part->room) {
-		part->left_out++;
-		part->room = 0; /* rows are in order of worth: none after a gap */
-	} else {
-		bl_buf_add(part->out, bl_buf_text(&part->row), part->row.len);
-		part->room -= part->row.len;
-	}
-	bl_buf_reset(&part->row);
-}
-
-static void end_part(struct part *part, const char *what)
-{
-	if (part->left_out)
-		bl_buf_addf(part->out, "\n… and %zu more %s\n", part->left_out, what);
-	bl_buf_done(&part->row);
-}
-
-static void open_fold(struct bl_buf *out)
-{
-	bl_buf_adds(out, "<details><summary>");
-}
-
-static void begin_fold(struct bl_buf *out)
-{
-	bl_buf_adds(out, "</summary>\n\n");
-}
-
-static void end_fold(struct bl_buf *out)
-{
-	bl_buf_adds(out, "\n</details>\n");
-}
-
 static void add_column(const char *name, const struct bl_side *side, struct bl_buf *out)
 {
 	struct bl_short_sha sha = bl_side_sha(side);
 
 	bl_buf_adds(out, " | ");
-	bl_text_md(out, name, CELL);
+	bl_text_md(out, name, BL_MD_CELL);
 	if (sha.text[0])
 		bl_buf_addf(out, " `%s`", sha.text);
 }
@@ -87,7 +34,7 @@ static void add_header(const struct bl_report *report, struct bl_buf *out)
 	bl_buf_adds(out, bl_report_reference(report) ? "|---:|---|\n" : "|---:|\n");
 }
 
-static void add_value(double value, bool there, const char *mark, struct bl_buf *out)
+void bl_md_value(double value, bool there, const char *mark, struct bl_buf *out)
 {
 	bl_buf_adds(out, " | ");
 	if (!there) {
@@ -102,12 +49,12 @@ static void add_value(double value, bool there, const char *mark, struct bl_buf 
 static void add_row(const struct bl_report *report, const struct bl_row *row, struct bl_buf *out)
 {
 	bl_buf_adds(out, "| ");
-	bl_text_md(out, row->name, CELL);
+	bl_text_md(out, row->name, BL_MD_CELL);
 	if (report->baseline.present)
-		add_value(row->baseline, !isnan(row->baseline), "", out);
+		bl_md_value(row->baseline, !isnan(row->baseline), "", out);
 	if (report->previous.present)
-		add_value(row->previous, !isnan(row->previous), "", out);
-	add_value(row->now, row->has_now, strcmp(row->name, report->primary) ? "" : "**", out);
+		bl_md_value(row->previous, !isnan(row->previous), "", out);
+	bl_md_value(row->now, row->has_now, strcmp(row->name, report->primary) ? "" : "**", out);
 	if (bl_report_reference(report)) {
 		bl_buf_adds(out, " | ");
 		bl_report_change(row, out);
@@ -118,7 +65,7 @@ static void add_row(const struct bl_report *report, const struct bl_row *row, st
 void bl_md_table(const struct bl_report *report, size_t max, bool all, size_t room,
                  struct bl_buf *out)
 {
-	struct part part = part_of(room, out);
+	struct bl_md_part part = bl_md_part_of(room, out);
 	size_t rows = 0;
 
 	add_header(report, out);
@@ -126,35 +73,35 @@ void bl_md_table(const struct bl_report *report, size_t max, bool all, size_t ro
 		if (!all && !report->rows[i].main)
 			continue;
 		add_row(report, &report->rows[i], &part.row);
-		keep_row(&part);
+		bl_md_keep_row(&part);
 		rows++;
 	}
 	if (all)
-		end_part(&part, "metrics");
+		bl_md_end_part(&part, "metrics");
 	else
 		bl_buf_done(&part.row);
 }
 
 /* A bullet of the first fold; nothing for an empty value. */
-static void add_about(struct part *part, const char *name, const char *value)
+static void add_about(struct bl_md_part *part, const char *name, const char *value)
 {
 	if (!value[0])
 		return;
 	bl_buf_addf(&part->row, "- %s: ", name);
 	bl_text_code(&part->row, value, 300);
 	bl_buf_addc(&part->row, '\n');
-	keep_row(part);
+	bl_md_keep_row(part);
 }
 
 unsigned bl_md_about(const struct bl_report *report, size_t room, struct bl_buf *out)
 {
 	const struct bl_side *now = &report->now;
-	struct part part = part_of(room, out);
+	struct bl_md_part part = bl_md_part_of(room / 2, out);
 	char at[BL_UTC_SIZE];
 
-	open_fold(out);
+	bl_md_open_fold(out);
 	bl_text_md(out, report->facts, 300);
-	begin_fold(out);
+	bl_md_begin_fold(out);
 	add_about(&part, "run", now->run);
 	add_about(&part, "job", now->job);
 	add_about(&part, "branch", now->branch);
@@ -171,18 +118,21 @@ unsigned bl_md_about(const struct bl_report *report, size_t room, struct bl_buf 
 	add_about(&part, "store", report->store);
 	for (size_t i = 0; i < now->data.n; i++) {
 		bl_buf_adds(&part.row, "- data ");
-		bl_text_md(&part.row, now->data.items[i].name, CELL);
+		bl_text_md(&part.row, now->data.items[i].name, BL_MD_CELL);
 		bl_buf_adds(&part.row, ": ");
 		bl_text_code(&part.row, now->data.items[i].value, 80);
 		bl_buf_addc(&part.row, '\n');
-		keep_row(&part);
+		bl_md_keep_row(&part);
 	}
-	end_part(&part, "facts");
-	end_fold(out);
+	if (report->baseline.present || report->why[0])
+		add_about(&part, "baseline", report->why[0] ? report->why : report->baseline.run);
+	bl_md_end_part(&part, "facts");
+	bl_md_cost(report, room / 2, out);
+	bl_md_end_fold(out);
 	return 1;
 }
 
-static void add_side_of(const char *text, size_t chars, struct bl_buf *out)
+void bl_md_cell(const char *text, size_t chars, struct bl_buf *out)
 {
 	bl_buf_adds(out, " | ");
 	if (text)
@@ -199,12 +149,12 @@ static void add_differences_title(const struct bl_report *report, const char *na
 
 	if (!all->n) {
 		bl_buf_adds(out, "Nothing differs from ");
-		bl_text_md(out, name, CELL);
+		bl_text_md(out, name, BL_MD_CELL);
 		bl_buf_adds(out, ": parameters, data and code are the same");
 		return;
 	}
 	bl_buf_addf(out, "%zu difference%s from ", all->n, all->n > 1 ? "s" : "");
-	bl_text_md(out, name, CELL);
+	bl_text_md(out, name, BL_MD_CELL);
 	for (size_t i = 0; i < all->n && i < 3; i++) {
 		bl_buf_adds(out, i ? ", " : ": ");
 		bl_text_md(out, all->items[i].name, 40);
@@ -216,32 +166,32 @@ unsigned bl_md_differences(const struct bl_report *report, size_t room, struct b
 {
 	const struct bl_differences *all = &report->differences;
 	const char *name = report->baseline.present ? report->baseline_name : report->previous_name;
-	struct part part = part_of(room, out);
+	struct bl_md_part part = bl_md_part_of(room, out);
 
 	if (!bl_report_reference(report))
 		return 0;
-	open_fold(out);
+	bl_md_open_fold(out);
 	add_differences_title(report, name, out);
-	begin_fold(out);
+	bl_md_begin_fold(out);
 	if (!all->n)
 		bl_buf_adds(out, "Parameters, data, code and settings were compared.\n");
 	if (all->n) {
 		bl_buf_adds(out, "| | | ");
-		bl_text_md(out, name, CELL);
+		bl_text_md(out, name, BL_MD_CELL);
 		bl_buf_adds(out, " | this run |\n|---|---|---|---|\n");
 	}
 	for (size_t i = 0; i < all->n; i++) {
-		size_t chars = bl_difference_chars(&all->items[i], CELL);
+		size_t chars = bl_difference_chars(&all->items[i], BL_MD_CELL);
 
 		bl_buf_addf(&part.row, "| %s | ", bl_difference_word(&all->items[i]));
-		bl_text_md(&part.row, all->items[i].name, CELL);
-		add_side_of(all->items[i].from, chars, &part.row);
-		add_side_of(all->items[i].to, chars, &part.row);
+		bl_text_md(&part.row, all->items[i].name, BL_MD_CELL);
+		bl_md_cell(all->items[i].from, chars, &part.row);
+		bl_md_cell(all->items[i].to, chars, &part.row);
 		bl_buf_adds(&part.row, " |\n");
-		keep_row(&part);
+		bl_md_keep_row(&part);
 	}
-	end_part(&part, "differences");
-	end_fold(out);
+	bl_md_end_part(&part, "differences");
+	bl_md_end_fold(out);
 	return 1;
 }
 
@@ -255,7 +205,7 @@ static bool has_curves(const struct bl_series *series)
 
 static void add_curves(const struct bl_series *series, size_t room, struct bl_buf *out)
 {
-	struct part part = part_of(room, out);
+	struct bl_md_part part = bl_md_part_of(room, out);
 
 	bl_buf_adds(out, "\n| Metric | curve | first | least | greatest | last |\n"
 	                 "|---|---|---:|---:|---:|---:|\n");
@@ -263,33 +213,33 @@ static void add_curves(const struct bl_series *series, size_t room, struct bl_bu
 		const struct bl_curve *curve = &series->curves[i];
 
 		bl_buf_adds(&part.row, "| ");
-		bl_text_md(&part.row, curve->name, CELL);
+		bl_text_md(&part.row, curve->name, BL_MD_CELL);
 		bl_buf_adds(&part.row, " | ");
 		bl_chart_sparkline(curve, 20, &part.row);
-		add_value(curve->value[0], true, "", &part.row);
-		add_value(curve->best_min, true, "", &part.row);
-		add_value(curve->best_max, true, "", &part.row);
-		add_value(curve->value[curve->n - 1], true, "", &part.row);
+		bl_md_value(curve->value[0], true, "", &part.row);
+		bl_md_value(curve->best_min, true, "", &part.row);
+		bl_md_value(curve->best_max, true, "", &part.row);
+		bl_md_value(curve->value[curve->n - 1], true, "", &part.row);
 		bl_buf_adds(&part.row, " |\n");
-		keep_row(&part);
+		bl_md_keep_row(&part);
 	}
-	end_part(&part, "metrics");
+	bl_md_end_part(&part, "metrics");
 }
 
 static void add_params(const struct bl_pairs *params, size_t room, struct bl_buf *out)
 {
-	struct part part = part_of(room, out);
+	struct bl_md_part part = bl_md_part_of(room, out);
 
 	if (params->n)
 		bl_buf_adds(out, "\n| Parameter | |\n|---|---|\n");
 	for (size_t i = 0; i < params->n; i++) {
 		bl_buf_adds(&part.row, "| ");
-		bl_text_md(&part.row, params->items[i].name, CELL);
-		add_side_of(params->items[i].value, CELL, &part.row);
+		bl_text_md(&part.row, params->items[i].name, BL_MD_CELL);
+		bl_md_cell(params->items[i].value, BL_MD_CELL, &part.row);
 		bl_buf_adds(&part.row, " |\n");
-		keep_row(&part);
+		bl_md_keep_row(&part);
 	}
-	end_part(&part, "parameters");
+	bl_md_end_part(&part, "parameters");
 }
 
 unsigned bl_md_everything(const struct bl_report *report, size_t room, struct bl_buf *out)
@@ -298,16 +248,16 @@ unsigned bl_md_everything(const struct bl_report *report, size_t room, struct bl
 
 	if (!report->n_rows && !report->now.params.n)
 		return 0;
-	open_fold(out);
+	bl_md_open_fold(out);
 	bl_buf_addf(out, "All metrics (%zu) and parameters (%zu)", report->n_rows,
 	            report->now.params.n);
-	begin_fold(out);
+	bl_md_begin_fold(out);
 	if (report->n_rows)
 		bl_md_table(report, report->n_rows, true, room / 3, out);
 	if (has_curves(series))
 		add_curves(series, room / 3, out);
 	add_params(&report->now.params, room / 3, out);
-	end_fold(out);
+	bl_md_end_fold(out);
 	return 1;
 }
 
@@ -320,10 +270,10 @@ unsigned bl_md_log(const struct bl_report *report, size_t room, struct bl_buf *o
 		return 0;
 	/* bad bytes grow to three */
 	from = bl_report_log_tail(log, room / 3, &lines);
-	open_fold(out);
+	bl_md_open_fold(out);
 	bl_buf_addf(out, "Last %zu line%s of the log", lines, lines == 1 ? "" : "s");
-	begin_fold(out);
+	bl_md_begin_fold(out);
 	bl_text_fence(out, from);
-	end_fold(out);
+	bl_md_end_fold(out);
 	return 1;
 }

@@ -13,6 +13,7 @@ void bl_side_done(struct bl_side *side)
 	bl_pairs_done(&side->data);
 	bl_pairs_done(&side->settings);
 	bl_series_done(&side->series);
+	bl_expense_done(&side->expense);
 	free(side->log);
 	*side = (struct bl_side){ 0 };
 }
@@ -33,7 +34,10 @@ void bl_report_done(struct bl_report *report)
 	bl_side_done(&report->previous);
 	bl_rules_done(&report->rules);
 	bl_differences_done(&report->differences);
+	bl_history_done(&report->history);
+	bl_samples_done(&report->samples);
 	free(report->rows);
+	free(report->gates);
 	*report = (struct bl_report){ 0 };
 }
 
@@ -180,17 +184,55 @@ static void say_joins(const struct bl_side *side, struct bl_sentence to)
 	}
 }
 
-/* "Cost $0.63 · 41 min on g6.xlarge spot us-east-1b · 1 interruption, resumed at step 400" */
+/* Only what ended well is judged by its numbers: anything else has failed already. */
+static int judge_gates(struct bl_report *report, struct bl_err *err)
+{
+	const struct bl_rules *rules = &report->rules;
+
+	free(report->gates);
+	report->gates = NULL;
+	report->gate_failed = false;
+	if (!rules->n_gates || !report->now.ended || report->now.result.status != BL_STATUS_SUCCESS)
+		return 0;
+	report->gates = calloc(rules->n_gates, sizeof(*report->gates));
+	if (!report->gates)
+		return bl_fail(err, BL_ENOMEM, "metrics.fail_if: out of memory");
+	for (size_t i = 0; i < rules->n_gates; i++) {
+		const struct bl_row *row = bl_report_row(report, rules->gates[i].metric);
+		struct bl_gate_input input = { (double)NAN, (double)NAN, (double)NAN, false };
+
+		if (row)
+			input = (struct bl_gate_input){ row->now, row->baseline,
+				                        report->same_before ? row->baseline
+				                                            : row->previous,
+				                        row->has_now };
+		report->gates[i] = bl_gate_judge(&rules->gates[i], &input);
+		report->gate_failed |= bl_gate_fails(report->gates[i].state);
+	}
+	return 0;
+}
+
+/*
+ * "Cost $0.63, 61 % below on-demand · 41 min on g6.xlarge spot us-east-1b · 1 interruption, resumed
+ * at step 400"
+ */
 static void judge_facts(struct bl_report *report)
 {
 	const struct bl_side *now = &report->now;
 	struct bl_sentence to = BL_SENTENCE_IN(report->facts);
 	int64_t end = now->ended_ms ? now->ended_ms : report->at_ms;
+	double saved = bl_expense_saved(&now->expense);
 	char cost[48];
 
 	if (now->cost_usd > 0) {
-		snprintf(cost, sizeof(cost), "Cost $%.2f · ", now->cost_usd);
+		snprintf(cost, sizeof(cost), "Cost %s$%.2f", now->expense.is_part ? "over " : "",
+		         now->cost_usd);
 		bl_say(to, cost);
+		if (saved >= 1) {
+			snprintf(cost, sizeof(cost), ", %.0f %% below on-demand", saved);
+			bl_say(to, cost);
+		}
+		bl_say(to, " · ");
 	}
 	if (now->started_ms > 0 && end >= now->started_ms) {
 		bl_say_duration(to, end - now->started_ms);
@@ -217,6 +259,7 @@ int bl_report_judge(struct bl_report *report, struct bl_err *err)
 	snprintf(report->primary, sizeof(report->primary), "%s", primary ? primary : "");
 	if (bl_compare_metrics(&report->rules, &report->baseline, &report->previous, &report->now,
 	                       &report->rows, &report->n_rows, err) ||
+	    judge_gates(report, err) ||
 	    (reference && bl_compare(reference, &report->now, &report->differences, err)))
 		return bl_wrap(err, "report of run %s", report->now.run);
 	name_side(report, &report->baseline, BL_SENTENCE_IN(report->baseline_name));

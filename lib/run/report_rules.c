@@ -82,6 +82,25 @@ static int read_rules(const struct bl_value *metrics, struct bl_rules *rules, st
 	return 0;
 }
 
+static int read_gates(const struct bl_value *fail_if, struct bl_rules *rules, struct bl_err *err)
+{
+	if (!fail_if || fail_if->type != BL_LIST || !fail_if->n)
+		return 0;
+	rules->gates = calloc(fail_if->n, sizeof(*rules->gates));
+	if (!rules->gates)
+		return bl_fail(err, BL_ENOMEM, "metric rules: out of memory");
+	for (size_t i = 0; i < fail_if->n; i++) {
+		const char *text = fail_if->items[i]->text;
+
+		if (bl_gate_parse(text ? text : "", &rules->gates[i], err)) {
+			bl_recode(err, BL_ECORRUPT);
+			return bl_wrap(err, "metrics.fail_if");
+		}
+		rules->n_gates++;
+	}
+	return 0;
+}
+
 int bl_rules_read(const struct bl_value *metrics, struct bl_rules *out, struct bl_err *err)
 {
 	struct bl_rules rules = { 0 };
@@ -89,7 +108,8 @@ int bl_rules_read(const struct bl_value *metrics, struct bl_rules *out, struct b
 	snprintf(rules.primary, sizeof(rules.primary), "%s",
 	         bl_value_text_or(metrics, "primary", ""));
 	rules.best = !strcmp(bl_value_text_or(metrics, "value", "last"), "best");
-	if (read_rules(metrics, &rules, err)) {
+	if (read_rules(metrics, &rules, err) ||
+	    read_gates(bl_value_get(metrics, "fail_if"), &rules, err)) {
 		bl_rules_done(&rules);
 		return -1;
 	}
@@ -100,6 +120,7 @@ int bl_rules_read(const struct bl_value *metrics, struct bl_rules *out, struct b
 void bl_rules_done(struct bl_rules *rules)
 {
 	free(rules->items);
+	free(rules->gates);
 	*rules = (struct bl_rules){ 0 };
 }
 

@@ -90,6 +90,29 @@ static void judge_finished(struct bl_report *report, struct bl_sentence to)
 	                                                     : BL_MOOD_PLAIN;
 }
 
+/* "Training finished, but fails its gate: eval_loss 1.81 > 1.785 (baseline 1.75 * 1.02)" */
+static void judge_gate_failed(struct bl_report *report, struct bl_sentence to)
+{
+	BL_AUTO(bl_buf) text = BL_BUF(BL_SENTENCE);
+	size_t more = 0;
+
+	bl_say(to, "Training finished, but fails its gate: ");
+	for (size_t i = 0; i < report->rules.n_gates; i++) {
+		if (!bl_gate_fails(report->gates[i].state))
+			continue;
+		if (!more++)
+			bl_gate_say(&report->rules.gates[i], &report->gates[i], &text);
+	}
+	bl_say(to, bl_buf_text(&text));
+	bl_buf_reset(&text);
+	if (more > 1)
+		bl_buf_addf(&text, ", and %zu more", more - 1);
+	bl_say(to, bl_buf_text(&text));
+	report->mood = BL_MOOD_BAD;
+	bl_say(BL_SENTENCE_IN(report->next),
+	       "improve it, or change metrics.fail_if in branchline.yaml");
+}
+
 static void judge_diverged(struct bl_report *report, struct bl_sentence to)
 {
 	bl_say(to, "Training diverged");
@@ -253,6 +276,8 @@ void bl_report_verdict(struct bl_report *report)
 	else if (now->result.class == BL_CLASS_NAN ||
 	         (now->result.status == BL_STATUS_SUCCESS && diverged))
 		judge_diverged(report, to);
+	else if (now->result.status == BL_STATUS_SUCCESS && report->gate_failed)
+		judge_gate_failed(report, to);
 	else if (now->result.status == BL_STATUS_SUCCESS)
 		judge_finished(report, to);
 	else if (now->result.status == BL_STATUS_FAILURE)

@@ -125,6 +125,71 @@ static void read_side(const struct bl_value *doc, struct bl_side *side)
 		side->log = strdup(bl_value_text_or(doc, "log", ""));
 }
 
+static void read_expense(const struct bl_value *spent, struct bl_side *side)
+{
+	for (size_t i = 0; spent && i < spent->n; i++) {
+		const struct bl_value *doc = spent->items[i];
+		const char *status = bl_value_text_or(doc, "status", NULL);
+		struct bl_end end = { .finished_at_ms = bl_value_int_or(doc, "ended", 0) };
+		struct bl_started started;
+		struct bl_err err = { 0 };
+
+		bl_started_init(&started);
+		started.attempt = (unsigned)i + 1;
+		copy_text(doc, "engine", started.engine, sizeof(started.engine));
+		copy_text(doc, "instance", started.instance, sizeof(started.instance));
+		copy_text(doc, "type", started.type, sizeof(started.type));
+		copy_text(doc, "zone", started.zone, sizeof(started.zone));
+		copy_text(doc, "market", started.market, sizeof(started.market));
+		started.usd_hour = bl_value_real_or(doc, "usd_hour", (double)NAN);
+		started.on_demand_usd_hour = bl_value_real_or(doc, "on_demand", (double)NAN);
+		started.disk_usd_hour = bl_value_real_or(doc, "disk", (double)NAN);
+		started.started_ms = bl_value_int_or(doc, "started", 0);
+		if (status)
+			must(bl_status_parse(status, &end.result.status, &err), &err);
+		must(bl_expense_add(&side->expense, &started, status ? &end : NULL,
+		                    bl_value_int_or(doc, "ended", 0), &err),
+		     &err);
+	}
+	if (spent)
+		side->cost_usd = bl_expense_total(&side->expense);
+}
+
+static void read_history(const struct bl_value *history, struct bl_report *report)
+{
+	if (!history)
+		return;
+	report->history.pr = bl_value_int_or(history, "pr", 0);
+	history = bl_value_get(history, "runs");
+	report->history.runs = calloc(history->n + 1, sizeof(*report->history.runs));
+	assert_non_null(report->history.runs);
+	for (size_t i = 0; i < history->n; i++) {
+		const struct bl_value *doc = history->items[i];
+		struct bl_run_summary *run = &report->history.runs[report->history.n++];
+
+		copy_text(doc, "run", run->id, sizeof(run->id));
+		copy_text(doc, "sha", run->sha, sizeof(run->sha));
+		copy_text(doc, "word", run->word, sizeof(run->word));
+		copy_text(doc, "primary", run->primary, sizeof(run->primary));
+		run->primary_value = bl_value_real_or(doc, "value", (double)NAN);
+		run->cost_usd = bl_value_real_or(doc, "cost", (double)NAN);
+		run->created_ms = bl_value_int_or(doc, "created", 0);
+	}
+}
+
+static void read_samples(const struct bl_value *doc, struct bl_report *report)
+{
+	const char *now = bl_value_text_or(doc, "samples", "");
+	const char *baseline = bl_value_text_or(doc, "baseline_samples", "");
+	const char *page = bl_value_text_or(doc, "page", NULL);
+	struct bl_err err = { 0 };
+
+	must(bl_samples_pair(now, strlen(now), baseline, strlen(baseline), &report->samples, &err),
+	     &err);
+	if (page)
+		report->samples.page = strdup(page);
+}
+
 void report_of(const char *json, size_t len, struct bl_report *out)
 {
 	BL_VALUE doc = NULL;
@@ -134,9 +199,18 @@ void report_of(const char *json, size_t len, struct bl_report *out)
 	must(bl_json_parse(json, len, "input", &doc, &err), &err);
 	out->at_ms = bl_value_int_or(doc, "at", 1795510800000);
 	copy_text(doc, "store", out->store, sizeof(out->store));
+	copy_text(doc, "why", out->why, sizeof(out->why));
+	copy_text(doc, "label", out->label, sizeof(out->label));
+	out->month_usd = bl_value_real_or(doc, "month", (double)NAN);
+	out->ci_ms = bl_value_int_or(doc, "ci_ms", 0);
+	out->brief = bl_value_bool_or(doc, "brief", false);
+	out->same_before = bl_value_bool_or(doc, "same_before", false);
 	must(bl_rules_read(bl_value_get(doc, "rules"), &out->rules, &err), &err);
 	read_side(bl_value_get(doc, "now"), &out->now);
 	read_side(bl_value_get(doc, "baseline"), &out->baseline);
 	read_side(bl_value_get(doc, "previous"), &out->previous);
+	read_expense(bl_value_path(doc, "now.spent"), &out->now);
+	read_history(bl_value_get(doc, "history"), out);
+	read_samples(doc, out);
 	must(bl_report_judge(out, &err), &err);
 }

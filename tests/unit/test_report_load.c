@@ -49,7 +49,7 @@ static void make_run(struct bl_store *store, const char *id, const char *branch,
 	must(bl_outcome_settle(store, id, &outcome, &winner, &err), &err);
 }
 
-static void make_history(struct bl_store *store)
+static void make_baseline(struct bl_store *store)
 {
 	struct bl_outcome outcome;
 	BL_AUTO(bl_run) run = { 0 };
@@ -57,14 +57,19 @@ static void make_history(struct bl_store *store)
 	bool updated;
 
 	make_run(store, MAIN, "main", 3, BL_STATUS_SUCCESS);
-	make_run(store, OLDER, "feature", 2, BL_STATUS_SUCCESS);
-	make_run(store, OTHER, "feature", 9, BL_STATUS_FAILURE);
-	make_run(store, RUN, "feature", 1, BL_STATUS_SUCCESS);
-	make_run(store, LATER, "feature", 0.5, BL_STATUS_SUCCESS);
 	must(bl_run_read(store, MAIN, &run, &err), &err);
 	must(bl_outcome_read(store, MAIN, &outcome, &err), &err);
 	must(bl_index_update(store, &run, &outcome, &updated, &err), &err);
 	assert_true(updated);
+}
+
+static void make_history(struct bl_store *store)
+{
+	make_baseline(store);
+	make_run(store, OLDER, "feature", 2, BL_STATUS_SUCCESS);
+	make_run(store, OTHER, "feature", 9, BL_STATUS_FAILURE);
+	make_run(store, RUN, "feature", 1, BL_STATUS_SUCCESS);
+	make_run(store, LATER, "feature", 0.5, BL_STATUS_SUCCESS);
 }
 
 static void a_report_finds_what_to_compare_with(void **state)
@@ -73,9 +78,13 @@ static void a_report_finds_what_to_compare_with(void **state)
 	struct bl_err err = { 0 };
 
 	make_history(*state);
-	must(bl_report_build(*state, RUN, NULL, NULL, &report, &err), &err);
+	must(bl_report_build(*state, RUN, NULL, NULL, NULL, &report, &err), &err);
 	assert_string_equal(report.baseline.run, MAIN);
 	assert_string_equal(report.previous.run, OLDER); /* not the failure, not the later one */
+	assert_int_equal(report.history.n, 3);
+	assert_true(report.history.newer);
+	assert_string_equal(report.history.runs[0].id, LATER);
+	assert_string_equal(report.why, "run aaaa, the newest of main");
 	assert_string_equal(report.baseline_name, "main");
 	assert_string_equal(report.previous_name, "run bbbb");
 	assert_string_equal(report.verdict,
@@ -90,7 +99,7 @@ static void names_given_stand(void **state)
 	struct bl_err err = { 0 };
 
 	make_history(*state);
-	must(bl_report_build(*state, RUN, LATER, LATER, &report, &err), &err);
+	must(bl_report_build(*state, RUN, LATER, LATER, NULL, &report, &err), &err);
 	assert_string_equal(report.baseline.run, LATER);
 	assert_false(report.previous.present); /* the same run twice tells nothing */
 	assert_int_equal(report.rows[0].word, BL_CHANGE_WORSE);
@@ -102,7 +111,7 @@ static void a_run_alone_has_nothing_beside_it(void **state)
 	struct bl_err err = { 0 };
 
 	make_run(*state, RUN, "feature", 1, BL_STATUS_FAILURE);
-	must(bl_report_build(*state, RUN, NULL, NULL, &report, &err), &err);
+	must(bl_report_build(*state, RUN, NULL, NULL, NULL, &report, &err), &err);
 	assert_null(bl_report_reference(&report));
 	assert_int_equal(report.mood, BL_MOOD_BAD);
 }
@@ -115,7 +124,7 @@ static void a_removed_baseline_costs_the_comparison_only(void **state)
 
 	make_history(*state);
 	must(bl_store_delete(*state, NULL, key.text, &err), &err);
-	must(bl_report_build(*state, RUN, NULL, NULL, &report, &err), &err);
+	must(bl_report_build(*state, RUN, NULL, NULL, NULL, &report, &err), &err);
 	assert_false(report.baseline.present);
 	assert_string_equal(report.previous.run, OLDER);
 }
@@ -126,12 +135,12 @@ static void what_is_not_there_is_said(void **state)
 	struct bl_err err = { 0 };
 
 	make_history(*state);
-	assert_int_equal(
-		bl_report_build(*state, RUN, "20200101T000000Z-00000000-aaaa", NULL, &report, &err),
-		-1);
+	assert_int_equal(bl_report_build(*state, RUN, "20200101T000000Z-00000000-aaaa", NULL, NULL,
+	                                 &report, &err),
+	                 -1);
 	assert_int_equal(err.code, BL_ENOENT);
 	bl_err_clear(&err);
-	assert_int_equal(bl_report_build(*state, "20200101T000000Z-00000000-aaaa", NULL, NULL,
+	assert_int_equal(bl_report_build(*state, "20200101T000000Z-00000000-aaaa", NULL, NULL, NULL,
 	                                 &report, &err),
 	                 -1);
 	assert_int_equal(err.code, BL_ENOENT);
@@ -153,7 +162,7 @@ static struct bl_store *shared;
 static int build(struct bl_err *err)
 {
 	struct bl_report report = { 0 };
-	int got = bl_report_build(shared, RUN, NULL, NULL, &report, err);
+	int got = bl_report_build(shared, RUN, NULL, NULL, NULL, &report, err);
 
 	bl_report_done(&report);
 	return got;
@@ -162,8 +171,9 @@ static int build(struct bl_err *err)
 static void no_allocation_is_taken_for_granted(void **state)
 {
 	shared = *state;
-	make_history(shared);
-	each_allocation_fails(build, 5000);
+	make_baseline(shared);
+	make_run(shared, RUN, "feature", 1, BL_STATUS_SUCCESS);
+	each_allocation_fails(build, 8000);
 }
 
 int main(void)
