@@ -54,6 +54,7 @@ class Step:
         self.returncode, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
         self.outputs, self.shown = outputs, shown  # shown: the log with masks applied
         self.summary = summary
+        self.cancelled = False  # by what watched it
 
 
 class Job:
@@ -68,9 +69,10 @@ class Job:
                     "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "1",
                     "GITHUB_JOB": "train", "GITHUB_REPOSITORY": "acme/widgets",
                     "RUNNER_TEMP": str(self.temp), **env}
+        self.token = self.env.pop("GITHUB_TOKEN", "")  # steps have it by an expression only
 
-    def run(self, script, shell="bash -e {0}", env=(), check=True, timeout=PATIENCE):
-        """One `run:` step."""
+    def run(self, script, shell="bash -e {0}", env=(), check=True, timeout=PATIENCE, watch=None):
+        """One `run:` step. watch: called with its process; true when it cancelled the job."""
         self.n += 1
         file = self.path / f"step-{self.n}.sh"
         files = {name: self.path / f"{name}-{self.n}" for name in
@@ -79,10 +81,21 @@ class Job:
             path.touch()
         file.write_text(script)
         words = [word.replace("{0}", str(file)) for word in shlex.split(shell)]
-        done = subprocess.run(words, env={**self.env, **dict(env),
-                                          **{k: str(v) for k, v in files.items()}},
-                              cwd=self.workspace, text=True, capture_output=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL)
+        with (self.path / f"step-{self.n}.out").open("w+") as out, \
+                (self.path / f"step-{self.n}.err").open("w+") as log:
+            process = subprocess.Popen(words, env={**self.env, **dict(env),
+                                                   **{k: str(v) for k, v in files.items()}},
+                                       cwd=self.workspace, text=True, stdout=out, stderr=log,
+                                       stdin=subprocess.DEVNULL)
+            try:
+                cancelled = bool(watch and watch(process))
+                process.wait(timeout=timeout)
+            finally:
+                process.kill()
+                process.wait()
+            out.seek(0)
+            log.seek(0)
+            done = subprocess.CompletedProcess(words, process.returncode, out.read(), log.read())
         shown = self.show(done.stdout + done.stderr)
         if check and done.returncode:
             pytest.fail(f"step {self.n}: exit {done.returncode}\n{shown}")
@@ -90,8 +103,10 @@ class Job:
             assert not name.startswith(("GITHUB_", "RUNNER_")) and name != "NODE_OPTIONS"
             self.env[name] = value
         assert not files["GITHUB_PATH"].read_text()
-        return Step(done, read_entries(files["GITHUB_OUTPUT"].read_text()), shown,
+        step = Step(done, read_entries(files["GITHUB_OUTPUT"].read_text()), shown,
                     files["GITHUB_STEP_SUMMARY"].read_text())
+        step.cancelled = cancelled
+        return step
 
     def show(self, text):
         shown = []
@@ -107,7 +122,7 @@ class Job:
             shown.append(line)
         return "\n".join(shown)
 
-    def uses(self, action, check=True, **inputs):
+    def uses(self, action, check=True, watch=None, **inputs):
         """A composite action: a folder. Inputs as keywords, a_b for a-b."""
         yaml = pytest.importorskip("yaml", reason="PyYAML is not in the tests' environment")
         folder = pathlib.Path(action)
@@ -117,11 +132,12 @@ class Job:
             assert name.replace("_", "-") in values, f"{folder.name} has no input {name}"
             values[name.replace("_", "-")] = str(value)
         known, step = {f"inputs.{name}": value for name, value in values.items()}, None
+        known["github.token"] = self.token
         for entry in document["runs"]["steps"]:
             assert "${{" not in entry["run"], "an expression in a script"
             env = {name: expand(value, known) for name, value in entry.get("env", {}).items()}
             env["GITHUB_ACTION_PATH"] = str(folder)
-            step = self.run(entry["run"], entry["shell"], env, check)
+            step = self.run(entry["run"], entry["shell"], env, check, watch=watch)
             known.update({f"steps.{entry.get('id')}.outputs.{name}": value
                           for name, value in step.outputs.items()})
             if step.returncode:

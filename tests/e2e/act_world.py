@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A repository with the workflows of docs/setup.md, a GitHub and an AWS of ours around it, and two ways
+to run a workflow: act, and workflow.py.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+import workflow
+from composite import Job, actions_with
+from conftest import PATIENCE, ROOT
+
+OWNER, NAME, NUMBER = "acme", "widgets", 7
+REPOSITORY = f"{OWNER}/{NAME}"
+REPOSITORY_ID, OWNER_ID = 5005, 1001
+RELEASE = "acme/branchline@v1"
+CHECKOUT = re.search(r"actions/checkout@[0-9a-f]{40}",
+                     (ROOT / ".github/workflows/train.yml").read_text())[0]
+CONFIG = """\
+version: 1
+command: [python3, train.py]
+hyperparameters: {lr: 0.1}
+metrics: {primary: eval_loss}
+gpu: L4
+max_runtime: 1h
+max_cost_usd: 5
+jobs:
+  full: {}
+  smoke: {hyperparameters: {lr: 0.2}, max_runtime: 10m}
+default_job: full
+"""
+# What actions/checkout does with one commit; act and GitHub give it $GITHUB_REPOSITORY.
+CHECKOUT_ACTION = """\
+name: Checkout
+description: One commit of the test's repository.
+inputs:
+  ref: {description: ".", default: ""}
+  persist-credentials: {description: ".", default: "true"}
+runs:
+  using: composite
+  steps:
+    - shell: sh -eu {0}
+      env: {REF: "${{ inputs.ref }}", KEEP: "${{ inputs.persist-credentials }}"}
+      run: |
+        [ "$KEEP" = false ]
+""" + "".join(f"        {line}\n" for line in workflow.CHECKOUT.splitlines())
+
+
+def find_act():
+    for place in (shutil.which("act"), ROOT / "build" / "tools" / "act"):
+        if place and os.access(place, os.X_OK):
+            return str(place)
+    pytest.skip("no act in PATH or build/tools (tools/peers.sh act builds it)")
+
+
+def callers():
+    """The two workflow files that docs/setup.md tells to write, with an owner and a release."""
+    text = (ROOT / "docs" / "setup.md").read_text()
+    found = {}
+    for name, body in re.findall(r"^`\.github/workflows/([a-z]+\.yml)`.*?```yaml\n(.*?)```", text, re.M | re.S):
+        found[name] = re.sub(r"OWNER/(branchline/\S+)@<40-hex> # v\S+", r"acme/\1@v1", body)
+    assert set(found) == {"train.yml", "branchline.yml"}
+    return found
+
+
+class Repository:
+    """main and a branch topic with a commit more, which the pull request is of."""
+
+    def __init__(self, path, config=CONFIG):
+        self.path = path
+        path.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.git("config", "uploadpack.allowAnySHA1InWant", "true")
+        self.git("remote", "add", "origin", f"https://github.com/{REPOSITORY}")
+        for name, body in callers().items():
+            self.write(f".github/workflows/{name}", body)
+        self.write("branchline.yaml", config)
+        self.main = self.commit("train.py", "print('main')\n")
+        self.git("checkout", "-q", "-b", "topic")
+        self.topic = self.commit("train.py", "print('topic')\n")
+
+    def git(self, *words):
+        done = subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words],
+                              cwd=self.path, check=True, text=True, capture_output=True)
+        return done.stdout.strip()
+
+    def write(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def commit(self, name, text):
+        self.write(name, text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", f"change {name}")
+        return self.git("rev-parse", "HEAD")
+
+
+class Story:
+    """What came out of one workflow."""
+
+    def __init__(self, status, steps, log, outputs=None):
+        self.status, self.steps, self.log = status, steps, log
+        self.outputs = outputs or {}
+
+    def __repr__(self):
+        return f"status {self.status}, steps {self.steps}\n{self.log}"
+
+
+class World:
+    def __init__(self, path, bin_dir, peer, github=None):
+        self.path, self.peer, self.github = path, peer, github
+        self.repo = Repository(path / "widgets")
+        self.release = path / "branchline"
+        actions_with(bin_dir, self.release / "actions")
+        for source in (ROOT / ".github" / "workflows").glob("*.yml"):
+            done = subprocess.run([ROOT / "tools" / "render-workflow.sh", source, RELEASE], check=True,
+                                  text=True, capture_output=True)
+            target = self.release / ".github" / "workflows" / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(done.stdout)
+        self.checkout = path / "checkout"
+        self.checkout.mkdir()
+        (self.checkout / "action.yml").write_text(CHECKOUT_ACTION)
+        self.runs = 0
+        self.variables = {"AWS_ROLE_ARN": peer.told["role"], "AWS_REGION": "us-east-1",
+                          "TRAINING_IMAGE": ""}
+        self.env = {name: value for name, value in peer.oidc_env().items()
+                    if name not in ("AWS_ROLE_ARN", "AWS_REGION")}
+        self.env["ORIGIN"] = f"file://{self.repo.path}"
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def repository(self):
+        return {"id": REPOSITORY_ID, "name": NAME, "full_name": REPOSITORY, "default_branch": "main",
+                "owner": {"login": OWNER, "id": OWNER_ID}, "private": False, "fork": False}
+
+    def pull_request(self, head=None, fork=False):
+        repository = dict(self.repository(), full_name="mallory/widgets", id=6006) if fork else self.repository()
+        return {"number": NUMBER, "state": "open", "title": "Better `$(id)` loss", "draft": False,
+                "user": {"login": "ann", "type": "User"}, "labels": [{"name": "train"}],
+                "head": {"sha": head or self.repo.topic, "ref": "topic", "repo": repository},
+                "base": {"sha": self.repo.main, "ref": "main", "repo": self.repository()}}
+
+    def labeled(self, label="train", sender="ann", action="labeled", **pull):
+        return {"name": "pull_request", "action": action, "number": NUMBER, "label": {"name": label},
+                "pull_request": self.pull_request(**pull), "repository": self.repository(),
+                "sender": {"login": sender, "id": 1, "type": "User"}}
+
+    def dispatch(self, branch="topic", **inputs):
+        sha = self.repo.main if branch == "main" else self.repo.topic
+        return {"name": "workflow_dispatch", "ref": f"refs/heads/{branch}", "sha": sha,
+                "inputs": {key.replace("_", "-"): value for key, value in inputs.items()},
+                "repository": self.repository(), "sender": {"login": "ann", "id": 1, "type": "User"}}
+
+    def push(self):
+        return {"name": "push", "ref": "refs/heads/main", "after": self.repo.main, "sha": self.repo.main,
+                "repository": self.repository(), "sender": {"login": "ann", "id": 1, "type": "User"}}
+
+    def schedule(self):
+        return {"name": "schedule", "ref": "refs/heads/main", "sha": self.repo.main,
+                "schedule": "7 * * * *", "repository": self.repository()}
+
+    # --- what a job sees --------------------------------------------------------------------------
+
+    def job_env(self, event, run_id, attempt):
+        env = dict(self.env, GITHUB_RUN_ID=str(run_id), GITHUB_RUN_ATTEMPT=str(attempt),
+                   GITHUB_REPOSITORY_ID=str(REPOSITORY_ID), GITHUB_REPOSITORY_OWNER_ID=str(OWNER_ID))
+        if self.github:
+            env["GITHUB_API_URL"] = self.github.url
+        return env
+
+    def issuer(self, event):
+        """GitHub's token names the event's context."""
+        context = "pull_request" if event["name"] == "pull_request" else f"ref:{event['ref']}"
+        self.peer.oidc(claims={"sub": f"repo:{OWNER}@{OWNER_ID}/{NAME}@{REPOSITORY_ID}:{context}"})
+
+    # --- act --------------------------------------------------------------------------------------
+
+    def start_act(self, event, file="train.yml", run_id=4711, attempt=1, **env):
+        self.runs += 1
+        home = self.path / f"act-{self.runs}"
+        home.mkdir()
+        body = {key: value for key, value in event.items() if key != "name"}
+        (home / "event.json").write_text(json.dumps(body))
+        self.repo.git("checkout", "-q", "main" if event.get("ref") == "refs/heads/main" else "topic")
+        words = [find_act(), event["name"], "-W", f".github/workflows/{file}", "-e", home / "event.json",
+                 "-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--json", "--actor", "ann",
+                 "--local-repository", f"{RELEASE}={self.release}",
+                 "--local-repository", f"{CHECKOUT}={self.checkout}",
+                 "--secret", f"GITHUB_TOKEN={self.token()}"]
+        for name, value in self.variables.items():
+            words += ["--var", f"{name}={value}"]
+        for name, value in {**self.job_env(event, run_id, attempt), **env}.items():
+            words += ["--env", f"{name}={value}"]
+        self.issuer(event)
+        self.log = (home / "log").open("w+")
+        return subprocess.Popen(words, cwd=self.repo.path, stdin=subprocess.DEVNULL, stdout=self.log,
+                                stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                env={"PATH": os.environ["PATH"], "HOME": str(home)})
+
+    def finish_act(self, process, timeout=2 * PATIENCE):
+        try:
+            process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            pytest.fail("act did not end:\n" + pathlib.Path(self.log.name).read_text()[-4000:])
+        text = pathlib.Path(self.log.name).read_text()
+        steps, shown = {}, []
+        for line in text.splitlines():
+            entry = json.loads(line) if line.startswith("{") else {"msg": line}
+            shown.append(entry.get("msg", "").rstrip("\n"))
+            if entry.get("stage") == "Main" and entry.get("stepResult") and len(entry["stepID"]) == 1:
+                steps[entry["step"]] = entry["stepResult"]
+        return Story(process.returncode, steps, "\n".join(shown))
+
+    def act(self, event, **more):
+        return self.finish_act(self.start_act(event, **more))
+
+    # --- without it ---------------------------------------------------------------------------------
+
+    def token(self):
+        return self.github.token if self.github else "no-token"
+
+    def run(self, event, file="train.yml", name="train", run_id=4711, attempt=1, cancel_at=None,
+            inputs=(), **env):
+        """The same job by workflow.py; also gives the Job, whose files are there to look at."""
+        self.runs += 1
+        place = self.path / f"run-{self.runs}"
+        (place / "work").mkdir(parents=True)
+        body = {key: value for key, value in event.items() if key != "name"}
+        (place / "event.json").write_text(json.dumps(body))
+        ref = event.get("ref", f"refs/pull/{NUMBER}/merge")
+        sha = event.get("sha", self.repo.topic)
+        job = Job(place, {**self.job_env(event, run_id, attempt), "GITHUB_EVENT_NAME": event["name"],
+                          "GITHUB_EVENT_PATH": str(place / "event.json"), "GITHUB_REF": ref,
+                          "GITHUB_SHA": sha, "GITHUB_JOB": name, "GITHUB_ACTOR": "ann",
+                          "GITHUB_TOKEN": self.token(), "GITHUB_SERVER_URL": "https://github.com", **env})
+        job.workspace = place / "work"
+        self.issuer(event)
+        contexts = {"github": {"event": body, "event_name": event["name"], "run_id": str(run_id),
+                               "repository": REPOSITORY, "ref": ref, "sha": sha},
+                    "inputs": {**event.get("inputs", {}), **dict(inputs)}, "vars": self.variables}
+        runner = workflow.Runner(job, contexts, lambda uses: self.release / uses.removeprefix("acme/branchline/").split("@")[0])
+        ran = runner.run(workflow.job_of(self.release / ".github" / "workflows" / file, name), cancel_at)
+        steps = {step: "failure" if done.returncode else "success" for step, done in runner.results.items()}
+        log = "\n".join(f"--- {step}\n{done.shown}" for step, done in runner.results.items())
+        story = Story(None if not ran else 1 if runner.failed or runner.cancelled else 0, steps, log,
+                      {step: done.outputs for step, done in runner.results.items()})
+        story.job, story.results = job, runner.results
+        return story
+
+
+@pytest.fixture
+def world(bin_dir, peer, tmp_path):
+    return World(tmp_path, bin_dir, peer)
