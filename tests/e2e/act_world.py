@@ -16,13 +16,15 @@ import pytest
 import workflow
 from composite import Job, actions_with
 from conftest import PATIENCE, ROOT
+from github_fake import OWNER_ID, REPOSITORY, REPOSITORY_ID
 
-OWNER, NAME, NUMBER = "acme", "widgets", 7
-REPOSITORY = f"{OWNER}/{NAME}"
-REPOSITORY_ID, OWNER_ID = 5005, 1001
+NUMBER = 12
+OWNER, NAME = REPOSITORY.split("/")
 RELEASE = "acme/branchline@v1"
 CHECKOUT = re.search(r"actions/checkout@[0-9a-f]{40}",
                      (ROOT / ".github/workflows/train.yml").read_text())[0]
+SUBJECT = f"repo:{OWNER}@{OWNER_ID}/{NAME}@{REPOSITORY_ID}"
+CONTEXTS = ("pull_request", "ref:refs/heads/main", "ref:refs/heads/topic")
 CONFIG = """\
 version: 1
 command: [python3, train.py]
@@ -115,9 +117,13 @@ class Story:
 
 
 class World:
-    def __init__(self, path, bin_dir, peer, github=None):
+    def __init__(self, path, bin_dir, peer, github):
         self.path, self.peer, self.github = path, peer, github
-        self.repo = Repository(path / "widgets")
+        self.repo = Repository(path / NAME)
+        self.know()
+        self.pull()
+        peer.role(arn=peer.told["role"], trust={"StringEquals": {
+            "aud": "sts.amazonaws.com", "sub": [f"{SUBJECT}:{context}" for context in CONTEXTS]}})
         self.release = path / "branchline"
         actions_with(bin_dir, self.release / "actions")
         for source in (ROOT / ".github" / "workflows").glob("*.yml"):
@@ -136,51 +142,52 @@ class World:
                     if name not in ("AWS_ROLE_ARN", "AWS_REGION")}
         self.env["ORIGIN"] = f"file://{self.repo.path}"
 
+    def know(self):
+        """GitHub has what the repository has."""
+        self.github.know(self.repo.path)
+        for sha in (self.repo.main, self.repo.topic):
+            self.github.content(sha, "branchline.yaml", self.repo.git("show", f"{sha}:branchline.yaml"))
+
     # --- events -----------------------------------------------------------------------------------
 
-    def repository(self):
-        return {"id": REPOSITORY_ID, "name": NAME, "full_name": REPOSITORY, "default_branch": "main",
-                "owner": {"login": OWNER, "id": OWNER_ID}, "private": False, "fork": False}
+    def pull(self, **more):
+        """The pull request of topic, as GitHub has it from now on."""
+        self.github.pull(NUMBER, **dict({"head_sha": self.repo.topic, "head_ref": "topic",
+                                         "base_sha": self.repo.main, "base_ref": "main", "user": "alice",
+                                         "title": "Better `$(id)` loss", "labels": ["train"]}, **more))
 
-    def pull_request(self, head=None, fork=False):
-        repository = dict(self.repository(), full_name="mallory/widgets", id=6006) if fork else self.repository()
-        return {"number": NUMBER, "state": "open", "title": "Better `$(id)` loss", "draft": False,
-                "user": {"login": "ann", "type": "User"}, "labels": [{"name": "train"}],
-                "head": {"sha": head or self.repo.topic, "ref": "topic", "repo": repository},
-                "base": {"sha": self.repo.main, "ref": "main", "repo": self.repository()}}
+    def event(self, name, body, **more):
+        return dict(body, name=name, **more)
 
-    def labeled(self, label="train", sender="ann", action="labeled", **pull):
-        return {"name": "pull_request", "action": action, "number": NUMBER, "label": {"name": label},
-                "pull_request": self.pull_request(**pull), "repository": self.repository(),
-                "sender": {"login": sender, "id": 1, "type": "User"}}
+    def labeled(self, label="train", sender="alice", action="labeled"):
+        return self.event("pull_request", self.github.pull_event(NUMBER, action, label, sender))
 
     def dispatch(self, branch="topic", **inputs):
         sha = self.repo.main if branch == "main" else self.repo.topic
-        return {"name": "workflow_dispatch", "ref": f"refs/heads/{branch}", "sha": sha,
-                "inputs": {key.replace("_", "-"): value for key, value in inputs.items()},
-                "repository": self.repository(), "sender": {"login": "ann", "id": 1, "type": "User"}}
+        inputs = {key.replace("_", "-"): value for key, value in inputs.items()}
+        return self.event("workflow_dispatch",
+                          self.github.dispatch_event(f"refs/heads/{branch}", **inputs), sha=sha)
 
     def push(self):
-        return {"name": "push", "ref": "refs/heads/main", "after": self.repo.main, "sha": self.repo.main,
-                "repository": self.repository(), "sender": {"login": "ann", "id": 1, "type": "User"}}
+        return self.event("push", self.github.push_event(self.repo.main), sha=self.repo.main)
 
     def schedule(self):
-        return {"name": "schedule", "ref": "refs/heads/main", "sha": self.repo.main,
-                "schedule": "7 * * * *", "repository": self.repository()}
+        return self.event("schedule", {"schedule": "7 * * * *", "repository": self.github.repository()},
+                          ref="refs/heads/main", sha=self.repo.main)
 
     # --- what a job sees --------------------------------------------------------------------------
 
     def job_env(self, event, run_id, attempt):
-        env = dict(self.env, GITHUB_RUN_ID=str(run_id), GITHUB_RUN_ATTEMPT=str(attempt),
+        env = dict(self.env, GITHUB_API_URL=self.github.url, GITHUB_REPOSITORY=REPOSITORY,
+                   GITHUB_RUN_ID=str(run_id), GITHUB_RUN_ATTEMPT=str(attempt),
                    GITHUB_REPOSITORY_ID=str(REPOSITORY_ID), GITHUB_REPOSITORY_OWNER_ID=str(OWNER_ID))
-        if self.github:
-            env["GITHUB_API_URL"] = self.github.url
         return env
 
     def issuer(self, event):
         """GitHub's token names the event's context."""
         context = "pull_request" if event["name"] == "pull_request" else f"ref:{event['ref']}"
-        self.peer.oidc(claims={"sub": f"repo:{OWNER}@{OWNER_ID}/{NAME}@{REPOSITORY_ID}:{context}"})
+        self.peer.oidc(claims={"sub": f"{SUBJECT}:{context}", "repository": REPOSITORY,
+                               "repository_id": str(REPOSITORY_ID)})
 
     # --- act --------------------------------------------------------------------------------------
 
@@ -192,7 +199,7 @@ class World:
         (home / "event.json").write_text(json.dumps(body))
         self.repo.git("checkout", "-q", "main" if event.get("ref") == "refs/heads/main" else "topic")
         words = [find_act(), event["name"], "-W", f".github/workflows/{file}", "-e", home / "event.json",
-                 "-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--json", "--actor", "ann",
+                 "-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--json", "--actor", "alice",
                  "--local-repository", f"{RELEASE}={self.release}",
                  "--local-repository", f"{CHECKOUT}={self.checkout}",
                  "--secret", f"GITHUB_TOKEN={self.token()}"]
@@ -228,7 +235,7 @@ class World:
     # --- without it ---------------------------------------------------------------------------------
 
     def token(self):
-        return self.github.token if self.github else "no-token"
+        return self.github.token
 
     def run(self, event, file="train.yml", name="train", run_id=4711, attempt=1, cancel_at=None,
             inputs=(), **env):
@@ -242,14 +249,14 @@ class World:
         sha = event.get("sha", self.repo.topic)
         job = Job(place, {**self.job_env(event, run_id, attempt), "GITHUB_EVENT_NAME": event["name"],
                           "GITHUB_EVENT_PATH": str(place / "event.json"), "GITHUB_REF": ref,
-                          "GITHUB_SHA": sha, "GITHUB_JOB": name, "GITHUB_ACTOR": "ann",
+                          "GITHUB_SHA": sha, "GITHUB_JOB": name, "GITHUB_ACTOR": "alice",
                           "GITHUB_TOKEN": self.token(), "GITHUB_SERVER_URL": "https://github.com", **env})
         job.workspace = place / "work"
         self.issuer(event)
         contexts = {"github": {"event": body, "event_name": event["name"], "run_id": str(run_id),
                                "repository": REPOSITORY, "ref": ref, "sha": sha},
                     "inputs": {**event.get("inputs", {}), **dict(inputs)}, "vars": self.variables}
-        runner = workflow.Runner(job, contexts, lambda uses: self.release / uses.removeprefix("acme/branchline/").split("@")[0])
+        runner = workflow.Runner(job, contexts, lambda uses: self.release / uses.removeprefix(RELEASE.split("@")[0] + "/").split("@")[0])
         ran = runner.run(workflow.job_of(self.release / ".github" / "workflows" / file, name), cancel_at)
         steps = {step: "failure" if done.returncode else "success" for step, done in runner.results.items()}
         log = "\n".join(f"--- {step}\n{done.shown}" for step, done in runner.results.items())
@@ -260,5 +267,5 @@ class World:
 
 
 @pytest.fixture
-def world(bin_dir, peer, tmp_path):
-    return World(tmp_path, bin_dir, peer)
+def world(bin_dir, peer, github, tmp_path):
+    return World(tmp_path, bin_dir, peer, github)
