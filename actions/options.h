@@ -113,7 +113,8 @@ BL_MUST int bl_options_config(const char *path, const char *job, const struct bl
  * alone; found->path is "SHA:branchline.yaml".
  */
 BL_MUST int bl_options_config_at(const char *root, const char *sha, const char *path,
-                                 const char *job, const struct bl_args *args, struct bl_config *out,
+                                 const char *job, const struct bl_args *args,
+                                 const struct bl_value *ceilings, struct bl_config *out,
                                  struct bl_found *found, struct bl_err *err);
 
 #endif

@@ -100,8 +100,8 @@ int bl_options_config(const char *path, const char *job, const struct bl_args *a
 }
 
 int bl_options_config_at(const char *root, const char *sha, const char *path, const char *job,
-                         const struct bl_args *args, struct bl_config *out, struct bl_found *found,
-                         struct bl_err *err)
+                         const struct bl_args *args, const struct bl_value *ceilings,
+                         struct bl_config *out, struct bl_found *found, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) bytes = BL_BUF(BL_CONFIG_FILE_MAX);
 	bool is_there = true;
@@ -121,6 +121,7 @@ int bl_options_config_at(const char *root, const char *sha, const char *path, co
 		.flags = args->flags,
 		.n_flags = args->n_flags,
 		.environ = (const char *const *)environ,
+		.ceilings = ceilings,
 	};
 
 	return bl_config_resolve(&input, out, err);

@@ -2,6 +2,7 @@
 #include "actions/place.h"
 
 #include "actions/options.h"
+#include "base/str.h"
 #include "run/resolve.h"
 
 #include <errno.h>
@@ -97,4 +98,20 @@ int place_run(struct place *place, const char *word, char run[BL_RUN_SIZE], stru
 		                              .branch = place->git.branch };
 
 	return bl_run_resolve(place->store, word, &context, run, err);
+}
+
+const char *place_repo_name(const struct bl_git *git, const char *root, char *out, size_t size)
+{
+	const char *scheme = strstr(git->remote, "://");
+	char *colon;
+
+	if (!*git->remote)
+		return root;
+	snprintf(out, size, "%s", scheme ? scheme + 3 : git->remote);
+	colon = scheme ? NULL : strchr(out, ':');
+	if (colon)
+		*colon = '/';
+	if (bl_str_ends(out, ".git"))
+		out[strlen(out) - 4] = '\0';
+	return out;
 }

@@ -30,6 +30,9 @@ BL_MUST int place_open(struct place *place, const char *store, enum bl_store_mod
 BL_MUST int place_run(struct place *place, const char *word, char run[BL_RUN_SIZE],
                       struct bl_err *err);
 
+/* "host/owner/name" of the remote, for people; root where there is none. */
+const char *place_repo_name(const struct bl_git *git, const char *root, char *out, size_t size);
+
 #define PLACE_OPT_STORE(type)                                                                      \
 	{                                                                                          \
 		"store", 0, BL_OPT_TEXT, offsetof(type, store), "STORE",                           \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/cli/local.h"
+#include "actions/place.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fs.h"
@@ -98,24 +99,6 @@ int local_checkpoints_free(const struct local *local, struct bl_err *err)
 	               "move them away, continue their run with --resume, or set checkpoints.path");
 }
 
-/* "host/owner/name" of the remote for people; the path where there is none. */
-static const char *repo_name(const struct local *local, char *out, size_t size)
-{
-	const char *remote = local->git.remote, *at = strstr(remote, "://");
-
-	if (!*remote)
-		return local->root;
-	at = at ? at + 3 : remote;
-	snprintf(out, size, "%s", at);
-	char *colon = strstr(remote, "://") ? NULL : strchr(out, ':');
-	if (colon)
-		*colon = '/';
-	size_t len = strlen(out);
-	if (bl_str_ends(out, ".git"))
-		out[len - 4] = '\0';
-	return out;
-}
-
 static int store_patch(struct local *local, const char *key, struct bl_err *err)
 {
 	if (!*local->patch_sha256)
@@ -173,7 +156,7 @@ int local_create_run(struct local *local, struct bl_err *err)
 		spec.patch_key = patch_key.text;
 		spec.patch_sha256 = local->patch_sha256;
 	}
-	spec.repo_name = repo_name(local, name, sizeof(name));
+	spec.repo_name = place_repo_name(&local->git, local->root, name, sizeof(name));
 	if (store_patch(local, patch_key.text, err) || store_spec(local, &spec, err))
 		return bl_wrap(err, "store run %s", local->run);
 	return 0;

@@ -358,8 +358,8 @@ int verb_push_image(int argc, char **argv, struct bl_err *err)
 	catch_signals();
 	if (push_options_check(&opt, err) || guarded_read(&pushing.guarded, err) ||
 	    choose_commit(&pushing, err) ||
-	    bl_options_config_at(".", pushing.commit.sha, opt.file, opt.job, &args, &pushing.config,
-	                         &found, err) ||
+	    bl_options_config_at(".", pushing.commit.sha, opt.file, opt.job, &args, NULL,
+	                         &pushing.config, &found, err) ||
 	    open_places(&pushing, &places, err) || push_it(&pushing, &places, &image, err))
 		return bl_wrap(err, "push-image");
 	return tell(&pushing, &image, err);
