@@ -14,12 +14,12 @@ import urllib.parse
 
 import pytest
 
+from cloud_ec2 import SUBNETS, TEMPLATE, TEMPLATE_VERSION, Machines  # noqa: F401
 from cloud_services import BUCKET, REGION, Services
 from conftest import PATIENCE, ROOT, until
 
 
-
-class Peer(Services):
+class Peer(Services, Machines):
     """A running peer. Everything in it is gone after reset(), which also makes BUCKET."""
 
     def __init__(self, *python):

@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from budgets import Budgets  # noqa: E402
 from control import Control  # noqa: E402
 from core import Server, end_with_parent  # noqa: E402
+from ec2 import Ec2  # noqa: E402
 from ecr import Ecr  # noqa: E402
 from iam import Iam  # noqa: E402
 from imds import Container, Imds, Sso  # noqa: E402
@@ -38,7 +39,7 @@ def main():
                           container=Container(world), sso=Sso(world), ecr=Ecr(world),
                           ssm=Ssm(world), servicequotas=Quotas(world), pricing=Pricing(world),
                           budgets=Budgets(world), iam=Iam(world),
-                          registry=Registry(world), unknown=Unknown(world))
+                          registry=Registry(world), ec2=Ec2(world), unknown=Unknown(world))
     for name in options.bucket:
         world.services["s3"].make_bucket(name)
     world.urls["aws"] = Server(world, world.route, options.port).url

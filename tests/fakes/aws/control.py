@@ -194,6 +194,45 @@ class Control:
         """{"name", "role"}; role null: it has none; "exists" false: there is no such profile."""
         self.world.services["iam"].put_profile(**asked)
 
+    # --- EC2 --------------------------------------------------------------------------------------
+
+    @property
+    def ec2(self):
+        return self.world.services["ec2"]
+
+    def get_instances(self, _):
+        with self.world.lock:
+            return [one.told() for one in self.ec2.instances.values()]
+
+    def post_instance(self, asked):
+        """{"id", "state", "reason", "message", "console", "tags"}: what became of it; without id one
+        that nobody asked for."""
+        with self.world.lock:
+            if "id" not in asked:
+                return self.ec2.make(**asked).told()
+            self.ec2.alter(**asked)
+
+    def get_fleets(self, _):
+        with self.world.lock:
+            return self.ec2.fleets.fleets
+
+    def post_capacity(self, asked):
+        """{"type", "zone", "market", "code", "message", "count"}: globs; what fits has none."""
+        self.ec2.fleets.set_capacity(**asked)
+
+    def post_template(self, asked):
+        """{"id", "version", "name", "data", "tags", "drop"}"""
+        self.ec2.market.template(**asked)
+
+    def post_subnet(self, asked):
+        """{"id", "zone", "free"}"""
+        have = self.ec2.market.subnets.setdefault(asked.pop("id"), dict(zone="us-east-1a", free=251))
+        have.update(asked)
+
+    def post_spot_price(self, asked):
+        """{"type", "zone", "usd"}"""
+        self.ec2.market.prices[asked["type"], asked["zone"]] = asked["usd"]
+
     # --- roles, tokens, machines --------------------------------------------------------------------
 
     def post_role(self, asked):

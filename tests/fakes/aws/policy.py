@@ -28,6 +28,9 @@ def value_of(key, request):
         return request.header("if-none-match")
     if key == "aws:SecureTransport":
         return "true" if request.tls else "false"
+    if key.startswith(("aws:ResourceTag/", "ec2:ResourceTag/", "aws:RequestTag/")) or \
+            key in ("aws:RequestedRegion", "ec2:Region"):
+        return getattr(request, "conditions", {}).get(key)
     raise Problem(501, "NotImplemented", f"the peer does not weigh the condition {key}")
 
 

@@ -17,8 +17,12 @@ OPTIONS = {
     "forget_uploads": False,     # a repeated CompleteMultipartUpload: NoSuchUpload instead of 200
     "session_seconds": None,     # life of issued credentials, whatever was asked
     "session_requests": None,    # their life in requests, once all that were refused came again
-    "enforce_policy": True,      # session policies hold for S3 and ECR
+    "enforce_policy": True,      # session policies hold for S3, ECR and EC2
     "ecr_token_seconds": None,   # life of ECR's tokens, else 12 h
+    "ec2_hidden": 0,             # looks that do not see a new instance
+    "ec2_pending": 1,            # looks that see it pending; None: for ever
+    "ec2_surplus": 0,            # instances more than asked
+    "ec2_page": None,            # a page's items
     "registry_auth": "none",     # or basic, bearer; ECR's hosts have ECR's own
     "registry_token_seconds": 300,
     "registry_digests": True,    # manifests' replies say their digest
