@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "actions/tell.h"
 #include "actions/verbs.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -126,8 +127,11 @@ int main(int argc, char **argv)
 	}
 	if (!verb)
 		return unknown(name);
-	if (verb->run(argc - 1, argv + 1, &err))
+	bl_log_title(verb->name);
+	if (verb->run(argc - 1, argv + 1, &err)) {
 		bl_log_err(BL_LOG_ERROR, &err);
+		tell_failure(verb->name, &err);
+	}
 	if (!err.code && (fflush(stdout) || ferror(stdout))) {
 		bl_fail(&err, BL_EIO, "standard output could not be written");
 		bl_log_err(BL_LOG_ERROR, &err);

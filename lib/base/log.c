@@ -12,7 +12,7 @@
 
 #define LINE_MAX_BYTES 16384 /* six bytes for each of the longest text, and the rest */
 
-static const char *program_name = "branchline";
+static const char *program_name = "branchline", *title_now = "branchline";
 static enum bl_log_format format_now = BL_LOG_HUMAN;
 static enum bl_log_level lowest_level = BL_LOG_INFO;
 
@@ -41,6 +41,11 @@ void bl_log_set(enum bl_log_format format, enum bl_log_level lowest)
 	lowest_level = lowest;
 }
 
+void bl_log_title(const char *title)
+{
+	title_now = title;
+}
+
 enum bl_log_format bl_log_format(void)
 {
 	return format_now;
@@ -50,7 +55,7 @@ void bl_log_init(const char *program)
 {
 	enum bl_log_format format = BL_LOG_HUMAN;
 
-	program_name = program;
+	program_name = title_now = program;
 	if (env_is("BRANCHLINE_LOG", "json"))
 		format = BL_LOG_JSON;
 	else if (env_is("BRANCHLINE_LOG", "github") ||
@@ -157,7 +162,7 @@ static void add_github(struct bl_buf *line, enum bl_log_level level, const char 
 	}
 	bl_buf_adds(line, commands[level]);
 	if (level >= BL_LOG_WARN)
-		bl_buf_addf(line, "title=%s::", program_name);
+		bl_buf_addf(line, "title=%s::", title_now);
 	add_escaped_for_github(line, text);
 	if (*next) {
 		bl_buf_adds(line, "%0A");

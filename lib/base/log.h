@@ -22,6 +22,8 @@ enum bl_log_level { BL_LOG_DEBUG, BL_LOG_INFO, BL_LOG_WARN, BL_LOG_ERROR };
  * where GITHUB_ACTIONS=true, else human; debug when BRANCHLINE_DEBUG or RUNNER_DEBUG is 1.
  */
 void bl_log_init(const char *program);
+/* What `title=` says in the github format: static storage; default, the program's name. */
+void bl_log_title(const char *title);
 void bl_log_set(enum bl_log_format format, enum bl_log_level lowest);
 enum bl_log_format bl_log_format(void);
 

@@ -125,6 +125,9 @@ static void github_gets_commands(void **state)
 	assert_string_equal(logged(BL_LOG_ERROR, "50% of\r\n::x", "do\nthis"),
 	                    "::error title=branchline::50%25 of%0D%0A::x%0Ado%0Athis\n");
 	assert_string_equal(logged(BL_LOG_WARN, "w", ""), "::warning title=branchline::w\n");
+	bl_log_title("launch");
+	assert_string_equal(logged(BL_LOG_WARN, "w", ""), "::warning title=launch::w\n");
+	bl_log_title("branchline");
 	bl_log_set(BL_LOG_GITHUB, BL_LOG_DEBUG);
 	assert_string_equal(logged(BL_LOG_DEBUG, "d", ""), "::debug::d\n");
 }
