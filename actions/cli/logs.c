@@ -101,7 +101,7 @@ static void wave(struct place *place, const char *run, int64_t *seq, int64_t *wa
 	if (*waved_ms && bl_mono_ms() - *waved_ms < BL_WAITER_MS)
 		return;
 	*waved_ms = bl_mono_ms();
-	if (bl_waiter_write(place->store, run, ++*seq, &err))
+	if (bl_waiter_write(place->store, run, ++*seq, "logs", &err))
 		bl_log_err(BL_LOG_DEBUG, &err);
 }
 

@@ -90,15 +90,19 @@ struct bl_wait_step bl_wait_next(struct bl_wait *wait, const struct bl_wait_seen
 bool bl_wait_on_demand(const char *market, const struct bl_end *ends, size_t n,
                        int64_t now_wall_ms);
 
-/* Whether somebody waits: waiter.json is younger than three of its periods. */
+/*
+ * waiter.json: that somebody reads along ("logs"), or waits ("wait") and does what is due.
+ */
 #define BL_WAITER_MS 60000
-bool bl_waiter_fresh(int64_t at_ms, int64_t now_wall_ms);
-
-/* waiter.json: seq and when. */
-BL_MUST int bl_waiter_write(struct bl_store *store, const char *run, int64_t seq,
+struct bl_waiter {
+	int64_t seq, at_ms; /* wall; 0: nobody ever did */
+	bool waits;
+};
+BL_MUST int bl_waiter_write(struct bl_store *store, const char *run, int64_t seq, const char *by,
                             struct bl_err *err);
-/* at_ms 0: nobody ever did. */
-BL_MUST int bl_waiter_read(struct bl_store *store, const char *run, int64_t *seq, int64_t *at_ms,
+BL_MUST int bl_waiter_read(struct bl_store *store, const char *run, struct bl_waiter *out,
                            struct bl_err *err);
+/* Pure: somebody waits now, as far as clocks agree: it is younger than three of its periods. */
+bool bl_waiter_waits(const struct bl_waiter *waiter, int64_t now_wall_ms);
 
 #endif

@@ -84,19 +84,23 @@ static void six_hours_are_cheap(void **state)
 
 static void a_waiter_reads_back(void **state)
 {
+	struct bl_waiter waiter = { 7, 7, true };
 	struct bl_err err = { 0 };
-	int64_t seq = 7, at_ms = 7;
 
-	must(bl_waiter_read(*state, RUN, &seq, &at_ms, &err), &err);
-	assert_true(!seq && !at_ms);
-	assert_false(bl_waiter_fresh(at_ms, BEGAN));
-	must(bl_waiter_write(*state, RUN, 3, &err), &err);
-	must(bl_waiter_read(*state, RUN, &seq, &at_ms, &err), &err);
-	assert_int_equal(seq, 3);
-	assert_true(bl_waiter_fresh(at_ms, at_ms + 179 * SECOND));
-	assert_false(bl_waiter_fresh(at_ms, at_ms + 180 * SECOND));
-	must(bl_store_put(*state, NULL, "runs/" RUN "/waiter.json", "{", 1, &err), &err);
-	assert_int_equal(bl_waiter_read(*state, RUN, &seq, &at_ms, &err), -1);
+	must(bl_waiter_read(*state, RUN, &waiter, &err), &err);
+	assert_true(!waiter.seq && !waiter.at_ms);
+	assert_false(bl_waiter_waits(&waiter, BEGAN));
+	must(bl_waiter_write(*state, RUN, 3, "wait", &err), &err);
+	must(bl_waiter_read(*state, RUN, &waiter, &err), &err);
+	assert_int_equal(waiter.seq, 3);
+	assert_true(bl_waiter_waits(&waiter, waiter.at_ms + 179 * SECOND));
+	assert_false(bl_waiter_waits(&waiter, waiter.at_ms + 180 * SECOND));
+	/* whoever only reads along starts nothing again */
+	must(bl_waiter_write(*state, RUN, 4, "logs", &err), &err);
+	must(bl_waiter_read(*state, RUN, &waiter, &err), &err);
+	assert_false(bl_waiter_waits(&waiter, waiter.at_ms));
+	put_object(*state, "runs/" RUN "/waiter.json", "{");
+	assert_int_equal(bl_waiter_read(*state, RUN, &waiter, &err), -1);
 	assert_int_equal(err.code, BL_ECORRUPT);
 }
 
@@ -104,11 +108,11 @@ static struct bl_store *story_store;
 
 static int story(struct bl_err *err)
 {
-	int64_t seq, at_ms;
+	struct bl_waiter waiter;
 
-	if (bl_waiter_write(story_store, RUN, 1, err))
+	if (bl_waiter_write(story_store, RUN, 1, "wait", err))
 		return -1;
-	return bl_waiter_read(story_store, RUN, &seq, &at_ms, err);
+	return bl_waiter_read(story_store, RUN, &waiter, err);
 }
 
 static void allocations_fail_cleanly(void **state)
