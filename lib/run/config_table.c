@@ -65,9 +65,9 @@ const struct bl_config_key bl_config_table[] = {
 	  "globs; local is the path that `branchline local` uses instead. On the command line: "
 	  "`--data NAME=PATH`.",
 	  "Data, checkpoints and outputs" },
-	{ "data_check", BL_CONFIG_WORD, "full", "full|exists|off", 0, 0, 0,
-	  "What is checked before anything starts: every record, only that the files are there, "
-	  "nothing.",
+	{ "data_check", BL_CONFIG_WORD, "first", "first|full|exists|off", 0, 0, 0,
+	  "What is checked before anything starts: every record of files here and the first MiB of "
+	  "each object in S3; every record there too; only that the files are there; nothing.",
 	  NULL },
 	{ "checkpoints", BL_CONFIG_SWITCH, NULL, "none", 0, 0, RESULT,
 	  "`none` in the place of the keys below: nothing is saved and nothing restored.", NULL },

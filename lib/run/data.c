@@ -42,7 +42,7 @@ int bl_data_format_parse(const char *word, enum bl_data_format *out, struct bl_e
 
 int bl_data_depth_parse(const char *word, enum bl_data_depth *out, struct bl_err *err)
 {
-	static const char *const words[] = { "full", "exists", "off" };
+	static const char *const words[] = { "full", "exists", "off", "first" };
 	unsigned which = 0;
 
 	if (parse_word(word, words, BL_COUNT(words), "depth of the data check", &which, err))
@@ -109,7 +109,7 @@ static enum bl_data_format format_of(const struct bl_data_channel *channel, cons
 		{ ".tar", BL_DATA_TAR },
 	};
 
-	if (channel->depth != BL_DATA_FULL)
+	if (channel->depth != BL_DATA_FULL && channel->depth != BL_DATA_FIRST)
 		return BL_DATA_FILES;
 	if (channel->format != BL_DATA_AUTO)
 		return channel->format;

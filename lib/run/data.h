@@ -21,6 +21,7 @@ enum bl_data_depth {
 	BL_DATA_FULL,   /* every byte is read, every record judged */
 	BL_DATA_EXISTS, /* every byte is read for the digest, nothing judged */
 	BL_DATA_OFF,    /* nothing is read: times stand in for content in the digest */
+	BL_DATA_FIRST,  /* of objects in S3 the first MiB; of files here the same as FULL */
 };
 
 struct bl_data_channel {
@@ -46,7 +47,7 @@ struct bl_data_found {
 typedef void bl_data_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 
 BL_MUST int bl_data_format_parse(const char *word, enum bl_data_format *out, struct bl_err *err);
-/* "full", "exists", "off" */
+/* "full", "exists", "off", "first" */
 BL_MUST int bl_data_depth_parse(const char *word, enum bl_data_depth *out, struct bl_err *err);
 
 /*
