@@ -31,6 +31,13 @@ struct bl_aws *bl_s3_aws(struct bl_s3 *s3);
 /* Asks whether the bucket is there and may be listed. BL_ENOENT, BL_EDENIED. */
 BL_MUST int bl_s3_reach(struct bl_s3 *s3, const struct bl_call *call, struct bl_err *err);
 
+/*
+ * HeadBucket: whether it is there and may be asked for, and its region ("" from servers that do not
+ * say). BL_ENOENT, BL_EDENIED.
+ */
+BL_MUST int bl_s3_head_bucket(struct bl_s3 *s3, const struct bl_call *call,
+                              char region[BL_REGION_SIZE], struct bl_err *err);
+
 /* "s3://bucket/key": bucket and the rest. BL_EINPUT. */
 BL_MUST int bl_s3_uri(const char *uri, char bucket[64], char key[1025], struct bl_err *err);
 

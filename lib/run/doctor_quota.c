@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/doctor_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VCPUS_UNKNOWN 4 /* the smallest machine with a GPU has so many */
+
+static const struct name {
+	const char *code, *id, *title;
+} names[] = {
+	{ "L-3819A6DF", "quota-spot-g", "Quota, spot, G and VT" },
+	{ "L-DB2E81BA", "quota-on-demand-g", "Quota, on-demand, G and VT" },
+	{ "L-7212CCBC", "quota-spot-p", "Quota, spot, P2 to P4" },
+	{ "L-C4BD4855", "quota-spot-p5", "Quota, spot, P5" },
+	{ "L-417A185B", "quota-on-demand-p", "Quota, on-demand, P" },
+	{ "L-34B43A08", "quota-spot-standard", "Quota, spot, standard" },
+	{ "L-1216C47A", "quota-on-demand-standard", "Quota, on-demand, standard" },
+};
+
+static const struct name *name_of(const struct bl_quota *quota)
+{
+	for (size_t i = 0; i < BL_COUNT(names); i++)
+		if (!strcmp(names[i].code, quota->code))
+			return &names[i];
+	return &names[0];
+}
+
+/* --- Families --------------------------------------------------------------------------------- */
+
+static struct bl_family *family_of(struct bl_family *families, size_t *n,
+                                   const struct bl_quota *quota)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (!strcmp(families[i].quota->code, quota->code))
+			return &families[i];
+	if (*n == BL_FAMILIES_MAX)
+		return NULL;
+	families[*n] = (struct bl_family){ .quota = quota, .vcpus = NAN };
+	return &families[(*n)++];
+}
+
+size_t bl_doctor_families(const struct bl_check_type *types, size_t n, bool spot,
+                          struct bl_family families[BL_FAMILIES_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct bl_quota *quota = bl_quota_of(types[i].type, spot);
+		int64_t vcpus = types[i].vcpus > 0 ? types[i].vcpus : VCPUS_UNKNOWN;
+		struct bl_family *family = quota ? family_of(families, &count, quota) : NULL;
+
+		if (!family)
+			continue;
+		if (!family->least || vcpus < family->least) {
+			family->least = vcpus;
+			family->least_type = types[i].type;
+		}
+		if (vcpus > family->most) {
+			family->most = vcpus;
+			family->most_type = types[i].type;
+		}
+	}
+	return count;
+}
+
+/* --- Judgement -------------------------------------------------------------------------------- */
+
+static bool is_short(const struct bl_family *family)
+{
+	return !isnan(family->vcpus) && family->vcpus < (double)family->least;
+}
+
+static void judge_short(const struct bl_family *family, bool others, const char *region,
+                        struct bl_checks *out)
+{
+	const struct name *name = name_of(family->quota);
+	struct bl_check *check =
+		bl_check_add(out, name->id, name->title, others ? BL_CHECK_WARN : BL_CHECK_FAIL,
+	                     "%g vCPUs, but %s needs %lld", family->vcpus, family->least_type,
+	                     (long long)family->least);
+
+	bl_check_next(check, BL_ECAPACITY,
+	              "ask for %lld: aws service-quotas request-service-quota-increase "
+	              "--service-code ec2 --quota-code %s --desired-value %lld --region %s "
+	              "(a new account begins with 0; it takes hours to days)",
+	              (long long)family->most, family->quota->code, (long long)family->most,
+	              region);
+}
+
+static void judge_one(const struct bl_family *family, bool others, const char *region,
+                      struct bl_checks *out)
+{
+	const struct name *name = name_of(family->quota);
+
+	if (isnan(family->vcpus))
+		bl_check_failed(out, name->id, name->title, BL_CHECK_SKIPPED, &family->err);
+	else if (is_short(family))
+		judge_short(family, others, region, out);
+	else if (family->vcpus < (double)family->most)
+		bl_check_add(out, name->id, name->title, BL_CHECK_OK,
+		             "%g vCPUs: enough for %s (%lld), not for %s (%lld)", family->vcpus,
+		             family->least_type, (long long)family->least, family->most_type,
+		             (long long)family->most);
+	else
+		bl_check_add(out, name->id, name->title, BL_CHECK_OK, "%g vCPUs; %s needs %lld",
+		             family->vcpus, family->most_type, (long long)family->most);
+}
+
+void bl_doctor_judge_quota(const struct bl_family *families, size_t n, const char *region,
+                           struct bl_checks *out)
+{
+	size_t n_short = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_short += is_short(&families[i]);
+	for (size_t i = 0; i < n; i++)
+		judge_one(&families[i], n_short < n, region, out);
+}
+
+void bl_check_quota(struct bl_aws *aws, const struct bl_check_type *types, size_t n, bool spot,
+                    struct bl_checks *out)
+{
+	struct bl_family families[BL_FAMILIES_MAX];
+	size_t count = bl_doctor_families(types, n, spot, families);
+
+	for (size_t i = 0; i < count; i++)
+		if (bl_quota_get(aws, families[i].quota->code, &families[i].vcpus,
+		                 &families[i].err))
+			families[i].vcpus = NAN;
+	bl_doctor_judge_quota(families, count, bl_aws_region(aws), out);
+}
+
+bool bl_check_is_short(const struct bl_checks *checks, const char *type, bool spot)
+{
+	const struct bl_quota *quota = bl_quota_of(type, spot);
+
+	for (size_t i = 0; quota && i < checks->n; i++)
+		if (!strcmp(checks->items[i].id, name_of(quota)->id))
+			return checks->items[i].state == BL_CHECK_FAIL ||
+			       checks->items[i].state == BL_CHECK_WARN;
+	return false;
+}
