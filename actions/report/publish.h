@@ -10,6 +10,7 @@ struct report_published {
 	struct bl_result result;   /* the run's */
 	bool gate_failed;          /* it ended well, and a condition of metrics.fail_if holds */
 	char verdict[BL_SENTENCE]; /* one sentence, no full stop */
+	char word[16];             /* "better" "worse" "same" "gate" "none" */
 	int64_t comment_id;        /* 0: none */
 	bool entered;              /* it is a baseline now */
 	bool already;              /* reported.json stood before */
@@ -28,11 +29,21 @@ struct report_published {
  *   run    full id
  *
  * Again after a crash at any point, or by two at once: one comment, one status, one notice. No
- * failure of GitHub's or of the index ends it; each is a warning, and then reported.json is left to
- * a later call. BL_ENOENT: no such run, or it has no outcome yet.
+ * failure of GitHub's or of the index ends it: each is a warning, and where it may pass,
+ * reported.json is left to a later call. BL_ENOENT: no such run, or it has no outcome yet.
  */
 BL_MUST int report_publish(struct cloud *cloud, const char *run, struct report_published *out,
                            struct bl_err *err);
+
+/* The same, where a caller was told otherwise than run.json says; NULL: as run.json says. */
+struct report_choices {
+	const char *baseline, *previous; /* full ids */
+	const char *notify;              /* failure, always or never */
+	const char *details;             /* brief or full */
+};
+BL_MUST int report_publish_as(struct cloud *cloud, const char *run,
+                              const struct report_choices *choices, struct report_published *out,
+                              struct bl_err *err);
 
 /* The exit code that a job ends with: BL_OK for a success that passed its gate. */
 enum bl_code report_code(const struct report_published *published);

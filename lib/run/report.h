@@ -224,6 +224,10 @@ BL_MUST int bl_report_json(const struct bl_report *report, struct bl_buf *out, s
 BL_MUST int bl_report_term(const struct bl_report *report, bool colour, unsigned columns,
                            struct bl_buf *out, struct bl_err *err);
 
+/* A picture of the curves alone: a whole SVG document, at most 12 charts, the primary first. Without
+ * any curve it says so. */
+BL_MUST int bl_report_svg(const struct bl_report *report, struct bl_buf *out, struct bl_err *err);
+
 /* Parts of the JSON that `diff` writes too: members "metrics" and "differences" of an open map. */
 struct bl_json;
 void bl_report_json_rows(struct bl_json *json, const struct bl_row *rows, size_t n);

@@ -149,7 +149,7 @@ static void add_numbers(const struct figure *it, const struct bl_svg_view *view)
  * All runs' steps, so that a run cut short shows how far it came; its own when it would be lost
  * among them.
  */
-static bool choose_view(const struct bl_html_chart *chart, struct bl_svg_view *view)
+bool bl_svg_view_of(const struct bl_html_chart *chart, struct bl_svg_view *view)
 {
 	struct bl_range own = bl_chart_steps(chart->curves, 1), values;
 	double grid[2];
@@ -176,7 +176,7 @@ bool bl_html_chart(struct bl_html_charts *charts, const struct bl_html_chart *ch
 	struct bl_buf *out = charts->page;
 	struct bl_svg_view view = { 0 };
 
-	if (charts->n >= BL_HTML_CHARTS || !choose_view(chart, &view))
+	if (charts->n >= BL_HTML_CHARTS || !bl_svg_view_of(chart, &view))
 		return false;
 	bl_buf_addf(out, "<figure class=\"card%s\" data-chart=\"%u\"><figcaption>",
 	            chart->wide ? " wide" : "", charts->n);

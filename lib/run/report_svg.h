@@ -11,6 +11,9 @@ struct bl_svg_view {
 	bool has_log;
 };
 
+/* What of a chart's plane is worth showing; false: there is no curve to draw. */
+bool bl_svg_view_of(const struct bl_html_chart *chart, struct bl_svg_view *view);
+
 /* The inside of a chart's <svg>: axes, lines, marks, and what the script moves. */
 void bl_svg_field(struct bl_html_charts *charts, const struct bl_html_chart *chart,
                   const struct bl_svg_view *view);
