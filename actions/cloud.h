@@ -29,6 +29,9 @@ struct cloud {
 	struct bl_stack stack;
 	struct bl_store *store;
 	struct bl_compute *compute;
+	/* the role in use is the stack's `watch`: it may stop and report, neither launch nor index;
+	 * set by whoever asks for that (collect), read by report_publish() */
+	bool watch_only;
 };
 void cloud_done(struct cloud *cloud);
 
