@@ -45,7 +45,7 @@ def test_no_event_of_a_fork_has_our_rights():
         assert "pull_request_target" not in load(name)[ON], name
 
 
-@pytest.mark.parametrize("name", ["train.yml", "collect.yml"])
+@pytest.mark.parametrize("name", ["train.yml", "collect.yml", "report-fork.yml"])
 def test_nothing_that_was_checked_out_is_executed(name):
     for job in load(name)["jobs"].values():
         for step in job["steps"]:
