@@ -123,7 +123,7 @@ demo:
 ## make test         every test, with all the set-up that they need
 test:
 	@tools/deps.sh build test
-	@tools/venv.sh && tools/peers.sh act crane registry mermaid
+	@tools/venv.sh && tools/peers.sh act crane registry mermaid cmarkgfm
 	$(variant) $(TEST_VARIANT) unit-tests
 	@tools/test.sh --unit build/test/tests --e2e build/test/bin $(PYTEST_ARGS)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs of others that some tests and lint run against, into build/tools:
 #
-#   tools/peers.sh act|actionlint|minio|crane|registry|zizmor|mermaid...
+#   tools/peers.sh act|actionlint|minio|crane|registry|zizmor|cmarkgfm|mermaid...
 #
 # They are no packages of a distribution: made here where Go, Python or npm is at hand, else what
 # wants them skips and says so. Instant when they are there already, or in PATH.
@@ -20,8 +20,9 @@ version_of() {
 	crane) echo github.com/google/go-containerregistry/cmd/crane@v0.22.1 ;;
 	registry) echo github.com/distribution/distribution/v3/cmd/registry@v3.0.0 ;;
 	zizmor) echo zizmor==1.32.0 ;;
+	cmarkgfm) echo cmarkgfm==2025.10.22 ;; # GitHub's own parser of Markdown, as a Python module
 	mermaid) ;;
-	*) echo "tools/peers.sh: unknown program '$1' (act actionlint minio crane registry zizmor mermaid)" >&2
+	*) echo "tools/peers.sh: unknown program '$1' (act actionlint minio crane registry zizmor cmarkgfm mermaid)" >&2
 		return 2 ;;
 	esac
 }
@@ -42,13 +43,16 @@ go_program() {
 	GOBIN=$(pwd)/build/tools made nice go install "$1" || :
 }
 
-python_program() {
-	[ ! -x "build/tools/$name" ] || return 0
+# Each in an environment of its own: build/tools/py-NAME, and its program where it has one
+python_package() {
+	folder=build/tools/py-$name
+	[ ! -e "$folder/done" ] || return 0
 	! command -v "$name" >/dev/null || return 0
-	echo "  pip   build/tools/$name ($1)"
-	if made /usr/bin/python3 -m venv build/tools/py &&
-		made build/tools/py/bin/pip install --quiet --disable-pip-version-check "$1"; then
-		ln -sf "py/bin/$name" "build/tools/$name"
+	echo "  pip   $folder ($1)"
+	if made /usr/bin/python3 -m venv "$folder" &&
+		made "$folder/bin/pip" install --quiet --disable-pip-version-check "$1"; then
+		[ ! -x "$folder/bin/$name" ] || ln -sf "py-$name/bin/$name" "build/tools/$name"
+		touch "$folder/done"
 	fi
 }
 
@@ -72,7 +76,7 @@ for name; do
 	mkdir -p build/tools
 	case $name in
 	mermaid) mermaid_versions ;;
-	zizmor) python_program "$wanted" ;;
+	zizmor | cmarkgfm) python_package "$wanted" ;;
 	*) go_program "$wanted" ;;
 	esac
 done
