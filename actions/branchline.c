@@ -27,6 +27,7 @@ static const struct verb verbs[] = {
 	{ "pull", verb_pull, "fetch a run's outputs" },
 	{ "stop", verb_stop, "end a run, keep its last checkpoint" },
 	{ "rm", verb_rm, "remove a run" },
+	{ "guard", verb_guard, "the action: whether an event may train, said on its pull request" },
 	{ "push-image", verb_push_image, "make an image of a commit and push it" },
 	{ "assume-role", verb_assume_role, "the action: give later steps an AWS role" },
 	{ "credentials", verb_credentials, "AWS credentials, as credential_process wants them" },

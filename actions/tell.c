@@ -49,12 +49,8 @@ static void warn(struct tell *tell, struct bl_err *err)
 	bl_err_clear(err);
 }
 
-static void open_for(struct tell *tell, const struct guarded *guarded, int64_t pr, const char *key,
-                     int64_t patience_ms)
+static void prepare(struct tell *tell, const struct guarded *guarded, int64_t pr, const char *key)
 {
-	const struct bl_github_options options = { .patience_ms = patience_ms };
-	struct bl_err err = { 0 };
-
 	*tell = (struct tell){ .guarded = *guarded };
 	set_job_url(tell);
 	if (!key || !*key)
@@ -63,8 +59,26 @@ static void open_for(struct tell *tell, const struct guarded *guarded, int64_t p
 	snprintf(tell->sticky.key, sizeof(tell->sticky.key), "%s", key);
 	if (tell->sticky.number == guarded->pr && !strcmp(key, guarded->key))
 		tell->sticky.id = guarded->comment_id;
+}
+
+static void open_for(struct tell *tell, const struct guarded *guarded, int64_t pr, const char *key,
+                     int64_t patience_ms)
+{
+	const struct bl_github_options options = { .patience_ms = patience_ms };
+	struct bl_err err = { 0 };
+
+	prepare(tell, guarded, pr, key);
 	if (tell->sticky.number && bl_github_open(&options, &tell->github, &err))
 		warn(tell, &err);
+}
+
+void tell_with(struct tell *tell, const struct guarded *guarded, struct bl_github *github)
+{
+	prepare(tell, guarded, 0, NULL);
+	if (tell->sticky.number)
+		tell->github = github;
+	else
+		bl_github_close(github);
 }
 
 void tell_open(struct tell *tell, const struct guarded *guarded, int64_t pr, const char *key)
@@ -163,7 +177,7 @@ void tell_comment(struct tell *tell, const struct bl_comment *comment, bool fina
 	struct bl_err err = { 0 };
 	char said[65];
 
-	if (!tell->github && !(final && tell->failed))
+	if (!tell->github && !(final && (tell->failed || tell->guarded.in_workflow)))
 		return;
 	if (write_comment(tell, comment, &text, said, &err)) {
 		warn(tell, &err);
@@ -173,7 +187,7 @@ void tell_comment(struct tell *tell, const struct bl_comment *comment, bool fina
 		return;
 	if (say(tell, bl_buf_text(&text), final))
 		memcpy(tell->said, said, sizeof(said));
-	if (final && tell->failed)
+	if (final && (tell->failed || !tell->github))
 		summarise(bl_buf_text(&text));
 }
 

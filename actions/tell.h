@@ -26,12 +26,15 @@ struct tell {
  * guarded's, else "default".
  */
 void tell_open(struct tell *tell, const struct guarded *guarded, int64_t pr, const char *key);
+/* The same with a client that is open, which it takes over (NULL: nobody to tell). */
+void tell_with(struct tell *tell, const struct guarded *guarded, struct bl_github *github);
 void tell_done(struct tell *tell);
 
 /*
  * Writes when due (lib/run/sticky.h), a comment only if more than its time is new. sha, job, actor,
  * job_url and at_ms are filled in where unset. final: nothing of this process comes after it, also
- * no failure of its verb.
+ * no failure of its verb; where the comment cannot be written or there is no pull request, the
+ * job's summary has it.
  */
 void tell_comment(struct tell *tell, const struct bl_comment *comment, bool final);
 void tell_text(struct tell *tell, const char *markdown, bool final);
