@@ -91,6 +91,16 @@ static int take_document(struct bl_value *doc, const char *id, struct bl_run *ou
 	return 0;
 }
 
+int bl_run_parse(const char *bytes, size_t len, const char *id, struct bl_run *out,
+                 struct bl_err *err)
+{
+	struct bl_value *doc = NULL;
+
+	if (bl_json_document(bytes, len, "run.json", 1, &doc, err))
+		return bl_wrap(err, "run %s", id);
+	return take_document(doc, id, out, err);
+}
+
 int bl_run_read(struct bl_store *store, const char *id, struct bl_run *out, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) bytes = BL_BUF(BL_DOC_MAX);

@@ -36,6 +36,10 @@ void bl_run_done(struct bl_run *run);
 BL_MUST int bl_run_read(struct bl_store *store, const char *id, struct bl_run *out,
                         struct bl_err *err);
 
+/* From its bytes, as bl_spec_write() makes them. */
+BL_MUST int bl_run_parse(const char *bytes, size_t len, const char *id, struct bl_run *out,
+                         struct bl_err *err);
+
 /* All run ids of a store, newest first; n ids of BL_RUN_SIZE each. */
 struct bl_run_ids {
 	char (*ids)[BL_RUN_SIZE];

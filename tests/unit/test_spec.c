@@ -2,6 +2,7 @@
 #include "run/spec.h"
 
 #include "codec/json.h"
+#include "run/run.h"
 #include "tests/unit/failalloc.h"
 
 #include <math.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#define RUN "20261124T080302Z-1a2b3c4d-aaaa"
 
 static const struct bl_spec_channel channels[] = {
 	{ "train", "file:///d/train", "aa", 2, 100, 7 },
@@ -87,7 +90,7 @@ static int write_spec(const struct bl_spec_cloud *with, struct bl_buf *out, stru
 	BL_AUTO(bl_config) config = { 0 };
 	struct bl_spec_parent parent = { "20261124T080301Z-1a2b3c4d-q7xk", "runs/R/c.json", "crc" };
 	struct bl_spec spec = {
-		.run = "20261124T080302Z-1a2b3c4d-aaaa",
+		.run = RUN,
 		.nonce = "nnnn",
 		.kind = "local",
 		.created_ms = 1795507381000,
@@ -120,7 +123,7 @@ static void the_document_holds_what_decides_the_run(void **state)
 	static const struct {
 		const char *path, *text;
 	} table[] = {
-		{ "run", "20261124T080302Z-1a2b3c4d-aaaa" },
+		{ "run", RUN },
 		{ "created_at", "2026-11-24T08:03:01Z" },
 		{ "git.head", "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d" },
 		{ "git.patch_sha256", "ee" },
@@ -163,6 +166,7 @@ static void a_launched_run_says_what_may_be_bought(void **state)
 		{ "actions.url", "https://github.com/o/n/actions/runs/1" },
 	};
 	BL_AUTO(bl_buf) text = BL_BUF(1 << 20);
+	BL_AUTO(bl_run) run = { 0 };
 	struct bl_err err = { 0 };
 	BL_VALUE doc = NULL;
 
@@ -175,6 +179,12 @@ static void a_launched_run_says_what_may_be_bought(void **state)
 	assert_int_equal(bl_value_path(doc, "compute.types")->n, 2);
 	assert_int_equal(bl_value_path(doc, "compute.estimate.disk_usd_hour")->type, BL_NULL);
 	assert_true(bl_value_real_or(doc, "compute.estimate.usd_max", 0) > 2.9);
+	must(bl_run_parse(bl_buf_text(&text), text.len, RUN, &run, &err), &err);
+	assert_int_equal(run.pr, 12);
+	assert_string_equal(run.base, cloud.base_sha);
+	assert_int_equal(bl_run_parse("{", 1, RUN, &run, &err), -1);
+	assert_int_equal(err.code, BL_ECORRUPT);
+	bl_err_clear(&err);
 	bl_buf_reset(&text);
 	must(write_spec(NULL, &text, &err), &err);
 	assert_null(strstr(bl_buf_text(&text), "\"compute\""));
