@@ -56,6 +56,7 @@ uint64_t bl_proc_start_ticks(int64_t pid);
  *   fds           n_fds pairs {ours, its}: dup'ed in the child, not close-on-exec; at most
  *                 BL_SPAWN_FDS_MAX, in any order and overlap
  *   own_group     its own process group
+ *   own_session   its own session: no terminal's end reaches it
  *   no_pidfd      the caller reaps by SIGCHLD: works where a sandbox refuses pidfd_open too
  *   parent_signal PR_SET_PDEATHSIG, 0: none
  *   hold_signals  TERM, INT and HUP stay blocked: for our own programs, which take them when they
@@ -67,7 +68,7 @@ struct bl_spawn {
 	const char *file;
 	char *const *argv;
 	char *const *envp;
-	bool search, own_group, no_pidfd, hold_signals;
+	bool search, own_group, own_session, no_pidfd, hold_signals;
 	int dir_fd;
 	int (*fds)[2];
 	size_t n_fds;

@@ -120,7 +120,8 @@ static void become(struct plan *plan)
 		if (getppid() != plan->parent)
 			_exit(127); /* it died before the prctl */
 	}
-	if ((how->own_group && setpgid(0, 0)) || place_fds(plan))
+	if ((how->own_group && setpgid(0, 0)) || (how->own_session && setsid() < 0) ||
+	    place_fds(plan))
 		complain(plan, errno, STEP_SETUP);
 	if (how->dir_fd >= 0 && fchdir(how->dir_fd))
 		complain(plan, errno, STEP_DIR);

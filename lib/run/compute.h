@@ -2,6 +2,7 @@
 #ifndef BL_RUN_COMPUTE_H
 #define BL_RUN_COMPUTE_H
 
+#include "aws/ec2.h"
 #include "run/attempt.h"
 #include "run/run.h"
 #include "run/started.h"
@@ -40,6 +41,9 @@ struct bl_start {
 	void (*say)(void *arg, const char *line);
 	void *arg;
 	const volatile int *stop; /* becomes non-zero when a signal came: nothing more is bought */
+	/* out, may be NULL; of BL_ECAPACITY: BL_CLASS_QUOTA when quotas alone are in the way, else
+	 * BL_CLASS_CAPACITY */
+	enum bl_class *lack;
 };
 
 /* What is known of the owner of the newest attempt. */
@@ -56,6 +60,8 @@ struct bl_end_scope {
 	int64_t pr;
 	unsigned attempt;
 	const char *instance; /* known id: ended first, before anything is asked */
+	/* how long to look for one that was just bought and is not seen yet; 0: one look */
+	int look_ms;
 };
 struct bl_ended_boxes {
 	size_t n;
@@ -74,9 +80,14 @@ struct bl_compute_ops {
 	 */
 	int (*start)(void *self, const struct bl_start *what, struct bl_started *out,
 	             struct bl_err *err);
+	/* UNKNOWN: it cannot be told yet; its heartbeat may. The store of bl_compute_options, where
+	 * given, tells which instance it is; else it is found by its tags. */
 	int (*probe)(void *self, const struct bl_run *run, const struct bl_attempts *attempts,
 	             struct bl_probe *out, struct bl_err *err);
-	/* TerminateInstances within 2 s of the call for a known instance, else found by tag. */
+	/*
+	 * TerminateInstances at once for a known instance; then all that the tags name, of this
+	 * stack. Idempotent. out->n counts what this call has ended.
+	 */
 	int (*end)(void *self, const struct bl_end_scope *scope, struct bl_ended_boxes *out,
 	           struct bl_err *err);
 	/* Boot log of the attempt's box, for people; "" when there is none. */
@@ -86,14 +97,18 @@ struct bl_compute_ops {
 
 struct bl_aws;
 struct bl_compute_options {
-	const char *name;   /* "ec2", "local" */
-	struct bl_aws *aws; /* ec2; stays the caller's */
-	const char *stack;  /* ec2: name, tag `stack` */
-	const char *runner; /* local: path of branchline-runner; NULL: beside this program */
-	const char *cwd;    /* local: where the commit is checked out */
+	const char *name;       /* "ec2", "local" */
+	struct bl_aws *aws;     /* ec2; stays the caller's */
+	const char *stack;      /* ec2: name, tag `stack` */
+	const char *runner;     /* local: path of branchline-runner; NULL: beside this program */
+	const char *cwd;        /* local: where the commit is checked out */
+	struct bl_store *store; /* where runs are; stays the caller's; NULL: unknown */
 };
 BL_MUST int bl_compute_open(const struct bl_compute_options *options, struct bl_compute **out,
                             struct bl_err *err);
+/* Of any table, for tests too; takes `self` over on success only. */
+BL_MUST int bl_compute_new(const struct bl_compute_ops *ops, void *self, struct bl_compute **out,
+                           struct bl_err *err);
 void bl_compute_close(struct bl_compute *compute); /* takes NULL */
 void bl_compute_auto(struct bl_compute **compute);
 #define BL_COMPUTE __attribute__((cleanup(bl_compute_auto))) struct bl_compute *
@@ -115,11 +130,25 @@ BL_MUST int bl_compute_console(struct bl_compute *compute, const struct bl_start
 struct bl_result bl_compute_gone(const char *code, const char *message);
 
 /*
- * ClientToken: base32 of SHA-256 over repository id, run, attempt, try, market, template and its
+ * ClientToken: base32 of SHA-256 over repository, run, attempt, try, market, template and its
  * version, and the pools in their order. 52 characters and a NUL.
  */
 BL_MUST int bl_compute_token(const struct bl_run *run, unsigned attempt, unsigned try_number,
                              const struct bl_purchase *purchase, char token[65],
                              struct bl_err *err);
+
+/* Tags of design 4.8 for fleet and instance; `mode` is the market. Texts stay the caller's. Pure. */
+#define BL_COMPUTE_TAGS 12
+struct bl_compute_tags {
+	struct bl_ec2_tag items[BL_COMPUTE_TAGS];
+	size_t n;
+	char attempt[8], deadline[24], pr[24];
+};
+void bl_compute_tags(const char *stack, const struct bl_start *what, bool spot,
+                     struct bl_compute_tags *out);
+
+/* What a first try of that purchase would send, as bl_ec2_fleet_text() says it; for `plan`. Pure. */
+BL_MUST int bl_compute_request_text(const char *stack, const struct bl_start *what, size_t purchase,
+                                    struct bl_buf *out, struct bl_err *err);
 
 #endif
