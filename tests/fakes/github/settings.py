@@ -34,6 +34,12 @@ def setting(world, request, name):
     raise Problem(404, "Not Found")
 
 
+def label(world, request, name):
+    if name not in world.options["labels"]:
+        raise Problem(404, "Not Found")
+    return {"id": 1, "name": name, "color": "ededed", "default": False, "description": None}
+
+
 def list_environments(world, request):
     found = list(world.environments.values())
     return Page([told(one) for one in found], wrap="environments", total_count=len(found))
@@ -94,6 +100,7 @@ def list_jobs(world, request, identifier, *_):
 
 ROUTES = [
     ("GET", r"repository", "GetRepository", (("metadata", "read"),), repository),
+    ("GET", r"labels/([^/]+)", "GetLabel", (("issues", "read"), ("pull-requests", "read")), label),
     ("GET", r"environments", "ListEnvironments", ACTIONS, list_environments),
     ("GET", r"environments/([^/]+)", "GetEnvironment", ACTIONS, environment),
     ("GET", r"environments/([^/]+)/deployment-branch-policies", "ListBranchPolicies", ACTIONS,

@@ -19,6 +19,7 @@ OPTIONS = {
     "spaced": False,           # two writes of a token within a second: the secondary limit
     "statuses_max": 1000,      # of a commit and context
     "private": False,
+    "labels": ["train"],       # of the repository
 }
 
 
