@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
 	{ "push-image", verb_push_image, "make an image of a commit and push it" },
 	{ "assume-role", verb_assume_role, "the action: give later steps an AWS role" },
 	{ "credentials", verb_credentials, "AWS credentials, as credential_process wants them" },
+	{ "doctor", verb_doctor, "whether a run would work, and what to do if not" },
 	{ "whoami", verb_whoami, "who AWS takes us for, and until when" },
 	{ "check-data", verb_check_data, "read the data as a run would, and count it" },
 	{ "sync", verb_sync, "make S3 or a directory hold what the other holds" },

@@ -16,6 +16,7 @@ int verb_config(int argc, char **argv, struct bl_err *err);
 int verb_credentials(int argc, char **argv, struct bl_err *err);
 int verb_diff(int argc, char **argv, struct bl_err *err);
 int verb_guard(int argc, char **argv, struct bl_err *err);
+int verb_doctor(int argc, char **argv, struct bl_err *err);
 int verb_local(int argc, char **argv, struct bl_err *err);
 int verb_logs(int argc, char **argv, struct bl_err *err);
 int verb_pull(int argc, char **argv, struct bl_err *err);

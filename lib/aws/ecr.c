@@ -177,6 +177,24 @@ int bl_ecr_tag(struct bl_aws *aws, const char *region, const char *account, cons
 	return read_digest(&reply.http.body, digest, err);
 }
 
+int bl_ecr_reach(struct bl_aws *aws, const char *region, const char *account,
+                 const char *repository, struct bl_err *err)
+{
+	BL_AUTO(bl_aws_reply) reply = { 0 };
+	BL_AUTO(bl_buf) body = BL_BUF(BODY_MAX);
+	struct bl_json json = BL_JSON(&body);
+
+	bl_json_map(&json, NULL);
+	bl_json_text(&json, "registryId", account);
+	bl_json_list(&json, "repositoryNames");
+	bl_json_text(&json, NULL, repository);
+	bl_json_end_list(&json);
+	bl_json_end_map(&json);
+	if (call(aws, region, "DescribeRepositories", &body, &reply, err))
+		return refused(aws, region, account, repository, &reply, err);
+	return 0;
+}
+
 int bl_ecr_create(struct bl_aws *aws, const char *region, const char *account,
                   const char *repository, struct bl_err *err)
 {

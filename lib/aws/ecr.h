@@ -22,6 +22,10 @@ BL_MUST int bl_ecr_tag(struct bl_aws *aws, const char *region, const char *accou
                        const char *repository, const char *tag, char digest[72],
                        struct bl_err *err);
 
+/* DescribeRepositories of one: whether it is there. BL_ENOENT; BL_EDENIED. */
+BL_MUST int bl_ecr_reach(struct bl_aws *aws, const char *region, const char *account,
+                         const char *repository, struct bl_err *err);
+
 /* CreateRepository: scan on push, tags mutable (base tags are written again). One that is there is
  * success. */
 BL_MUST int bl_ecr_create(struct bl_aws *aws, const char *region, const char *account,

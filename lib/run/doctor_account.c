@@ -4,7 +4,7 @@
 #include "aws/s3.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "run/doctor_parts.h"
+#include "run/doctor_judge.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 void bl_check_spot_role(struct bl_aws *aws, struct bl_checks *out)
 {
-	static const char id[] = "spot-role", title[] = "Service-linked role of EC2 Spot";
+	static const char id[] = "spot-role", title[] = "Role of EC2 Spot";
 	struct bl_err err = { 0 };
 	struct bl_check *check;
 	char arn[256];

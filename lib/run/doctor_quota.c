@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/doctor_parts.h"
+#include "run/doctor_judge.h"
 
 #include <math.h>
 #include <stdio.h>

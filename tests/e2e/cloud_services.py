@@ -3,26 +3,24 @@
 import copy
 import json
 
+from cloud_ec2 import SUBNETS, TEMPLATE, TEMPLATE_VERSION
+
 REGION = "us-east-1"
 BUCKET = "peer-bucket"
 ACCOUNT = "111122223333"
-TEMPLATE = "lt-0123456789abcdef0"
-TEMPLATE_VERSION = 3
 TYPES = ["g4dn.xlarge", "g5.xlarge", "g5.2xlarge", "g6.xlarge", "g6.2xlarge", "g6e.xlarge"]
-SUBNETS = {"subnet-0a000000000000000": "us-east-1a", "subnet-0b000000000000000": "us-east-1b",
-           "subnet-0c000000000000000": "us-east-1c"}
 IMAGE_REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/branchline"
 STACK = {
     "schema": 1, "stack": "branchline", "region": REGION, "account": ACCOUNT,
     "store": f"s3://{BUCKET}", "image_repository": IMAGE_REPOSITORY, "image_base": "",
     "templates": [{"id": TEMPLATE, "version": TEMPLATE_VERSION, "arch": "x86_64", "types": TYPES,
                    "driver": "550.54.15", "cuda_max": "12.4"}],
-    "subnets": [{"id": name, "zone": zone} for name, zone in SUBNETS.items()],
+    "subnets": [{"id": name, "zone": zone} for zone, name in SUBNETS.items()],
     "log_group": "/branchline/branchline",
     "roles": {"launch": f"arn:aws:iam::{ACCOUNT}:role/branchline-launch",
               "build": f"arn:aws:iam::{ACCOUNT}:role/branchline-build",
               "watch": f"arn:aws:iam::{ACCOUNT}:role/branchline-watch",
-              "instance_profile": "branchline-instance"},
+              "instance_profile": "branchline"},
     "ceilings": {"max_cost_usd": 50, "max_runtime": "24h",
                  "instance_types": ["g4dn.*", "g5.*", "g6.*", "g6e.*"], "live": 4,
                  "secrets": ["branchline/*"]},
@@ -68,6 +66,6 @@ class Services:
     def spot_role(self, exists=True):
         self.control("POST", "/iam-role", {"name": "AWSServiceRoleForEC2Spot", "exists": exists})
 
-    def instance_profile(self, name="branchline-instance", role="branchline-instance", exists=True):
+    def instance_profile(self, name="branchline", role="branchline-instance", exists=True):
         """role None: the profile has none."""
         self.control("POST", "/instance-profile", {"name": name, "role": role, "exists": exists})

@@ -116,11 +116,11 @@ def test_iam(peer):
     assert iam.get_role(RoleName=name)["Role"]["Arn"].endswith(f"/spot.amazonaws.com/{name}")
     peer.spot_role(False)
     assert refusal(iam.get_role, RoleName=name) == (404, "NoSuchEntity")
-    profile = iam.get_instance_profile(InstanceProfileName="branchline-instance")["InstanceProfile"]
+    profile = iam.get_instance_profile(InstanceProfileName="branchline")["InstanceProfile"]
     assert [role["RoleName"] for role in profile["Roles"]] == ["branchline-instance"]
     peer.instance_profile(role=None)
-    profile = iam.get_instance_profile(InstanceProfileName="branchline-instance")["InstanceProfile"]
+    profile = iam.get_instance_profile(InstanceProfileName="branchline")["InstanceProfile"]
     assert profile["Roles"] == []
     peer.instance_profile(exists=False)
     assert refusal(iam.get_instance_profile,
-                   InstanceProfileName="branchline-instance") == (404, "NoSuchEntity")
+                   InstanceProfileName="branchline") == (404, "NoSuchEntity")

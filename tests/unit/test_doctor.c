@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The judgements, from what was seen to what it means; no AWS. */
-#include "run/doctor_parts.h"
+#include "run/doctor_judge.h"
 
 #include <math.h>
 #include <setjmp.h>

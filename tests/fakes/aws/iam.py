@@ -19,7 +19,7 @@ class Iam(QueryService):
 
     def reset(self):
         self.roles = {SPOT_ROLE, "branchline-instance", "branchline-launch"}
-        self.profiles = {"branchline-instance": "branchline-instance"}  # name: role or None
+        self.profiles = {"branchline": "branchline-instance"}  # name: role or None
 
     def put_role(self, name, exists=True):
         with self.world.lock:
