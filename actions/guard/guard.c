@@ -275,6 +275,8 @@ int verb_guard(int argc, char **argv, struct bl_err *err)
 		return err->code ? -1 : 0;
 	if (read_event(&guarding, err))
 		return -1;
+	if (!strcmp(guarding.event.name, "workflow_run"))
+		return guard_fork(&guarding, err);
 	if (decide(&guarding, err) || act(&guarding, err))
 		return end_refused(&guarding, err);
 	return 0;

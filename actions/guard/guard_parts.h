@@ -32,6 +32,9 @@ void guard_label(const struct guarding *guarding, char label[128]);
  */
 BL_MUST int guard_config(struct guarding *guarding, struct bl_err *err);
 
+/* After a fork's own job: its pull request gets the comment that it could not write. */
+BL_MUST int guard_fork(struct guarding *guarding, struct bl_err *err);
+
 /* guard.json and the outputs of the step. */
 BL_MUST int guard_write(const struct guarding *guarding, struct bl_err *err);
 

@@ -15,8 +15,12 @@ import pytest
 
 import workflow
 from composite import Job, actions_with
+from cloud import BUCKET, boto
+from cloud_ec2 import SUBNETS, TEMPLATE, TEMPLATE_VERSION
+from cloud_services import IMAGE_REPOSITORY, STACK
 from conftest import PATIENCE, ROOT
 from github_fake import OWNER_ID, REPOSITORY, REPOSITORY_ID
+from registries import BASE_LAYERS, Layout
 
 NUMBER = 12
 OWNER, NAME = REPOSITORY.split("/")
@@ -30,6 +34,7 @@ version: 1
 command: [python3, train.py]
 hyperparameters: {lr: 0.1}
 metrics: {primary: eval_loss}
+image: {base: "oci:BASE:base"}
 gpu: L4
 max_runtime: 1h
 max_cost_usd: 5
@@ -117,29 +122,28 @@ class Story:
 
 
 class World:
-    def __init__(self, path, bin_dir, peer, github):
+    def __init__(self, path, release, peer, github):
         self.path, self.peer, self.github = path, peer, github
-        self.repo = Repository(path / NAME)
+        base = Layout(path / "base")
+        base.image("base", BASE_LAYERS)
+        self.repo = Repository(path / NAME, CONFIG.replace("BASE", str(path / "base")))
         self.know()
         self.pull()
         peer.role(arn=peer.told["role"], trust={"StringEquals": {
             "aud": "sts.amazonaws.com", "sub": [f"{SUBJECT}:{context}" for context in CONTEXTS]}})
-        self.release = path / "branchline"
-        actions_with(bin_dir, self.release / "actions")
-        for source in (ROOT / ".github" / "workflows").glob("*.yml"):
-            done = subprocess.run([ROOT / "tools" / "render-workflow.sh", source, RELEASE], check=True,
-                                  text=True, capture_output=True)
-            target = self.release / ".github" / "workflows" / source.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(done.stdout)
-        self.checkout = path / "checkout"
-        self.checkout.mkdir()
-        (self.checkout / "action.yml").write_text(CHECKOUT_ACTION)
+        self.release, self.checkout = release / "branchline", release / "checkout"
         self.runs = 0
         self.variables = {"AWS_ROLE_ARN": peer.told["role"], "AWS_REGION": "us-east-1",
-                          "TRAINING_IMAGE": ""}
+                          "TRAINING_IMAGE": IMAGE_REPOSITORY}
         self.env = {name: value for name, value in peer.oidc_env().items()
                     if name not in ("AWS_ROLE_ARN", "AWS_REGION")}
+        # ECR's own name leads to the peer, too
+        (path / "tls").mkdir()
+        tls = peer.tls(path / "tls")
+        self.env.update(HTTPS_PROXY=tls["proxy"], AWS_CA_BUNDLE=tls["ca_file"])
+        peer.repository(IMAGE_REPOSITORY.split("/")[1])
+        peer.stack(templates=[dict(STACK["templates"][0], id=TEMPLATE, version=TEMPLATE_VERSION)],
+                   subnets=[{"id": subnet, "zone": zone} for zone, subnet in SUBNETS.items()])
         self.env["ORIGIN"] = f"file://{self.repo.path}"
 
     def know(self):
@@ -147,6 +151,18 @@ class World:
         self.github.know(self.repo.path)
         for sha in (self.repo.main, self.repo.topic):
             self.github.content(sha, "branchline.yaml", self.repo.git("show", f"{sha}:branchline.yaml"))
+
+    # --- the store ----------------------------------------------------------------------------------
+
+    def keys(self, prefix=""):
+        pages = boto("s3", self.peer).get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+    def document(self, key):
+        return json.loads(boto("s3", self.peer).get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+    def runs_stored(self):
+        return sorted({key.split("/")[1] for key in self.keys("runs/")})
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -174,6 +190,20 @@ class World:
     def schedule(self):
         return self.event("schedule", {"schedule": "7 * * * *", "repository": self.github.repository()},
                           ref="refs/heads/main", sha=self.repo.main)
+
+    def workflow_run(self, event="pull_request", own=False):
+        """After the pull request's own workflow, on the default branch."""
+        pull = self.github.as_seen(NUMBER)
+        head = self.github.repository() if own else {"id": 6006, "full_name": "mallory/demo",
+                                                     "owner": {"login": "mallory"}}
+        if not own and pull["head"]["repo"]:
+            head["id"] = pull["head"]["repo"]["id"]
+        return self.event("workflow_run", {
+            "action": "completed", "repository": self.github.repository(),
+            "sender": {"login": "alice", "id": 7, "type": "User"},
+            "workflow_run": {"id": 1001, "event": event, "conclusion": "failure", "head_branch": "patch-1",
+                             "head_sha": self.repo.topic, "head_repository": head}},
+            ref="refs/heads/main", sha=self.repo.main)
 
     # --- what a job sees --------------------------------------------------------------------------
 
@@ -266,6 +296,22 @@ class World:
         return story
 
 
+@pytest.fixture(scope="session")
+def release(bin_dir, tmp_path_factory):
+    """A release's commit, and actions/checkout as our jobs have it."""
+    folder = tmp_path_factory.mktemp("release")
+    actions_with(bin_dir, folder / "branchline" / "actions")
+    for source in (ROOT / ".github" / "workflows").glob("*.yml"):
+        done = subprocess.run([ROOT / "tools" / "render-workflow.sh", source, RELEASE], check=True,
+                              text=True, capture_output=True)
+        target = folder / "branchline" / ".github" / "workflows" / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(done.stdout)
+    (folder / "checkout").mkdir()
+    (folder / "checkout" / "action.yml").write_text(CHECKOUT_ACTION)
+    return folder
+
+
 @pytest.fixture
-def world(bin_dir, peer, github, tmp_path):
-    return World(tmp_path, bin_dir, peer, github)
+def world(release, peer, github, tmp_path):
+    return World(tmp_path, release, peer, github)

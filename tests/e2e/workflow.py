@@ -128,7 +128,7 @@ class Runner:
         return Expression(text, self.names, self.functions()).value()
 
     def fill(self, text):
-        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: as_text(self.evaluate(found[1])), str(text))
+        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: as_text(self.evaluate(found[1])), as_text(text))
 
     def holds(self, condition):
         """Without a function of status a condition also means success()."""
@@ -148,6 +148,7 @@ class Runner:
         assert int(definition["timeout-minutes"]) <= 355
         for name, value in definition.get("env", {}).items():
             self.job.env[name] = self.fill(value)
+        self.names["env"] = {name: self.job.env[name] for name in definition.get("env", {})}
         for step in definition["steps"]:
             if self.holds(step.get("if")):
                 self.step(step, cancel_at)
