@@ -17,6 +17,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "plan", verb_plan, "what a launch would do and cost" },
+	{ "launch", verb_launch, "check, price and buy one machine that trains a commit" },
 	{ "local", verb_local, "train on this machine, and report" },
 	{ "runs", verb_runs, "list runs, newest first" },
 	{ "status", verb_status, "where a run stands" },

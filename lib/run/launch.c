@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "codec/hash.h"
+#include "run/compute_parts.h"
 #include "run/launch_buy.h"
 #include "run/launch_estimate.h"
 #include "run/launch_key.h"
@@ -11,7 +12,6 @@
 #include "run/settle.h"
 
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,21 +103,6 @@ static bool is_stopped(const struct bl_launch_place *place)
 	return place->stop && *place->stop;
 }
 
-/* A signal ends it early. */
-static int pause_before(const struct bl_launch_place *place, int64_t until_mono_ms,
-                        struct bl_err *err)
-{
-	for (;;) {
-		int64_t left = until_mono_ms - bl_mono_ms();
-
-		if (is_stopped(place))
-			return bl_fail(err, BL_ECANCELLED, "stopped while waiting for capacity");
-		if (left <= 0)
-			return 0;
-		(void)poll(NULL, 0, left < 200 ? (int)left : 200);
-	}
-}
-
 struct buying {
 	const struct bl_launch_place *place;
 	const struct bl_run *run;
@@ -143,6 +128,7 @@ static int prepare(struct buying *buying, const struct bl_launch_order *order, u
 		.purchases = order->purchases ? order->purchases->items : NULL,
 		.n_purchases = order->purchases ? order->purchases->n : 0,
 		.disk_usd_hour = order->disk_usd_hour,
+		.lack = order->lack,
 		.spec_sha256 = buying->spec_sha256,
 		.host_sha256 = bl_value_text_or(run->doc, "versions.host_sha256", ""),
 		.launch_key = bl_value_text_or(run->doc, "compute.launch_key", ""),
@@ -193,8 +179,8 @@ int bl_launch_buy(const struct bl_launch_place *place, const struct bl_run *run,
 			return -1;
 		bl_err_clear(err);
 		say_pause(place, pause_ms);
-		if (pause_before(place, now + pause_ms, err))
-			return -1;
+		if (!bl_compute_pause(pause_ms, place->stop))
+			return bl_fail(err, BL_ECANCELLED, "stopped while waiting for capacity");
 	}
 }
 
