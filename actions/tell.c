@@ -19,6 +19,11 @@
 /* A failure is not told over the verb's own last word. */
 static bool had_last_word;
 
+void tell_told(void)
+{
+	had_last_word = true;
+}
+
 static const char *variable(const char *name)
 {
 	const char *text = getenv(name);

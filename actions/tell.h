@@ -41,6 +41,9 @@ void tell_text(struct tell *tell, const char *markdown, bool final);
 /* A reaction to the label: "eyes" "rocket" "hooray" "confused". */
 void tell_reaction(struct tell *tell, const char *content);
 
+/* The last word was had by other means: tell_failure() has nothing to add. */
+void tell_told(void);
+
 /*
  * The last word about a verb that failed, called by main() after it printed it: in the comment, the
  * job's summary, and a reaction. Only where guard accepted, only for verbs that are steps of a run
