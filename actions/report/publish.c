@@ -73,6 +73,14 @@ static int enter_index(struct publishing *it, const struct bl_outcome *outcome, 
 {
 	if (it->out->gate_failed)
 		return 0;
+	if (it->cloud->watch_only) {
+		if (!bl_index_objection(it->run, outcome))
+			bl_log(BL_LOG_INFO,
+			       "report: this role may only watch: run %s is not entered as a "
+			       "baseline",
+			       it->run->id);
+		return 0;
+	}
 	if (!bl_index_update(it->cloud->store, it->run, outcome, &it->out->entered, err))
 		return 0;
 	if (err->code == BL_EDENIED)

@@ -299,7 +299,7 @@ static int build(struct bl_store *store, const struct bl_run *run, const struct 
 	if (report->now.cost_usd > 0 &&
 	    bl_expense_month(store, report->at_ms, &report->month_usd, err))
 		return -1;
-	return bl_report_judge(report, err);
+	return 0;
 }
 
 int bl_report_build(struct bl_store *store, const char *run, const char *baseline,
@@ -307,13 +307,19 @@ int bl_report_build(struct bl_store *store, const char *run, const char *baselin
                     struct bl_report *out, struct bl_err *err)
 {
 	struct others others = { baseline, previous, place };
+	struct bl_report report = { 0 }, before = *out;
 	BL_AUTO(bl_run) doc = { 0 };
-	struct bl_report report = { 0 };
 
 	if (bl_run_read(store, run, &doc, err) || build(store, &doc, &others, &report, err)) {
 		bl_report_done(&report);
 		return bl_wrap(err, "report");
 	}
 	*out = report;
+	/* what is judged points into the report: it must be where it stays */
+	if (bl_report_judge(out, err)) {
+		bl_report_done(out);
+		*out = before;
+		return bl_wrap(err, "report");
+	}
 	return 0;
 }
