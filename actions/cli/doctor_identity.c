@@ -27,29 +27,49 @@ static int ask_github(struct doctor *doctor, struct bl_err *err)
 	return bl_jwt_claims(bl_secret_text(&token), token.len, &doctor->claims, err);
 }
 
-/* The whole sub, and what a trust policy must list: one of both forms is the token's own. */
-static void show_claims(struct doctor *doctor)
+/* With an environment in the configuration the launch role trusts nothing else. */
+static void check_context(const struct doctor *doctor, const char *sub, struct bl_check *check)
+{
+	const char *wanted = key_or_null(doctor, "github_environment");
+
+	if (!wanted || !*wanted || strstr(sub, ":environment:"))
+		return;
+	check->state = BL_CHECK_WARN;
+	bl_check_next(check, BL_EDENIED,
+	              "this job names no environment: write `environment: %s` in the job that "
+	              "launches, for its role trusts that alone",
+	              wanted);
+}
+
+/* What a trust policy must list: one of both forms is the token's own. */
+static void explain_trust(const char *sub, const char *other, struct bl_check *check)
+{
+	bl_check_next(check, BL_EDENIED,
+	              "the role's trust policy must list this sub%s%.200s (StringEquals): in "
+	              "Terraform github_repository, github_repository_id, github_owner_id%s",
+	              *other ? ", and its other form " : "", other,
+	              strstr(sub, ":environment:") ? ", github_environment" : "");
+}
+
+static void show_claims(struct doctor *doctor, bool names_role)
 {
 	BL_AUTO(bl_buf) classic = BL_BUF(1024), immutable = BL_BUF(1024), id = BL_BUF(64);
 	const char *sub = bl_value_text_or(doctor->claims, "sub", "?");
-	const char *other;
+	enum bl_check_state state = doctor->is_known || !names_role ? BL_CHECK_OK : BL_CHECK_FAIL;
 	struct bl_check *check;
 
 	bl_oidc_subs(doctor->claims, &classic, &immutable);
 	bl_oidc_add_claim(&id, doctor->claims, "repository_id");
-	other = strcmp(sub, bl_buf_text(&classic)) ? bl_buf_text(&classic)
-	                                           : bl_buf_text(&immutable);
-	check = bl_check_add(&doctor->checks, token_id, token_title,
-	                     doctor->is_known ? BL_CHECK_OK : BL_CHECK_FAIL,
+	check = bl_check_add(&doctor->checks, token_id, token_title, state,
 	                     "sub %.200s, aud %.60s, repository_id %s", sub,
 	                     bl_value_text_or(doctor->claims, "aud", "?"), bl_buf_text(&id));
-	if (!doctor->is_known)
-		bl_check_next(
-			check, BL_EDENIED,
-			"the role's trust policy must list this sub%s%.200s (StringEquals): in "
-			"Terraform github_repository, github_repository_id, github_owner_id%s",
-			*other ? ", and its other form " : "", other,
-			strstr(sub, ":environment:") ? ", github_environment" : "");
+	if (state == BL_CHECK_FAIL)
+		explain_trust(sub,
+		              strcmp(sub, bl_buf_text(&classic)) ? bl_buf_text(&classic)
+		                                                 : bl_buf_text(&immutable),
+		              check);
+	else if (doctor->is_known)
+		check_context(doctor, sub, check);
 }
 
 static void check_token(struct doctor *doctor)
@@ -63,7 +83,7 @@ static void check_token(struct doctor *doctor)
 			bl_check_failed(&doctor->checks, token_id, token_title, BL_CHECK_FAIL,
 			                &err);
 		else
-			show_claims(doctor);
+			show_claims(doctor, wants);
 		return;
 	}
 	if (actions && !strcmp(actions, "true") && wants) {

@@ -161,9 +161,12 @@ const struct advice advice_table[] = {
 	{ "ecr", "CreateRepository", DENIED, NULL,
 	  "allow ecr:CreateRepository on the repository in the role's policy, or let somebody who "
 	  "may create it" },
-	{ "ecr", "DescribeImages DescribeRepositories", DENIED, NULL,
-	  "allow {action} on the repository in the role's policy; one of another account "
+	{ "ecr", "DescribeImages", DENIED, NULL,
+	  "allow ecr:DescribeImages on the repository in the role's policy; one of another account "
 	  "must allow it in its own policy, too" },
+	{ "ecr", "DescribeRepositories", DENIED, NULL,
+	  "allow ecr:DescribeRepositories on the repository in the role's policy; one of another "
+	  "account must allow it in its own policy, too" },
 	{ "ecr", NULL, "LimitExceededException", NULL,
 	  "delete repositories that nobody needs, or ask for more in Service Quotas, for "
 	  "{region}" },

@@ -90,13 +90,29 @@ static void judge_tags(const struct bl_ec2_template *found, struct bl_checks *ou
 		"has 1 to 255 of A-Z a-z 0-9 - _ + = , . @ : and is none of . .. _index");
 }
 
+static void judge_whole(const struct bl_stack_template *wanted, const struct bl_ec2_template *found,
+                        struct bl_checks *out)
+{
+	static const char id[] = "launch-template", title[] = "Launch template";
+	struct bl_check *check;
+
+	if (found->profile[0]) {
+		bl_check_add(out, id, title, BL_CHECK_OK, "%s version %lld (%s), %zu types, %s",
+		             wanted->id, (long long)wanted->version, wanted->arch, wanted->types->n,
+		             found->image[0] ? found->image : "image not named");
+		return;
+	}
+	check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+	                     "%s version %lld has no instance profile: a box would have no "
+	                     "credentials",
+	                     wanted->id, (long long)wanted->version);
+	bl_check_next(check, BL_EINPUT, "%s", APPLY);
+}
+
 void bl_doctor_judge_template(const struct bl_stack_template *wanted,
                               const struct bl_ec2_template *found, struct bl_checks *out)
 {
-	bl_check_add(out, "launch-template", "Launch template", BL_CHECK_OK,
-	             "%s version %lld (%s), %zu types, image %s", wanted->id,
-	             (long long)wanted->version, wanted->arch, wanted->types->n,
-	             found->image[0] ? found->image : "not named");
+	judge_whole(wanted, found, out);
 	judge_metadata(found, out);
 	judge_shutdown(found, out);
 	judge_tags(found, out);

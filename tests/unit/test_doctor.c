@@ -187,6 +187,7 @@ static void templates_are_judged(void **state)
 	static struct bl_ec2_tag bad[] = { { "a:b", "x" }, { "cost center", "" }, { "a/b", "" } };
 	static const struct bl_ec2_template right = {
 		.image = "ami-1",
+		.profile = "p",
 		.http_tokens = "required",
 		.metadata_tags = "enabled",
 		.shutdown = "terminate",
@@ -204,15 +205,17 @@ static void templates_are_judged(void **state)
 	checks.n = 0;
 	bl_doctor_judge_template(&wanted, &found, &checks);
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_OK);
-	has("launch-template", BL_CHECK_OK, "lt-1 version 3 (x86_64), 2 types, image ami-1", "");
+	has("launch-template", BL_CHECK_OK, "lt-1 version 3 (x86_64), 2 types, ami-1", "");
 	has("template-tags", BL_CHECK_OK, "1, all fit", "");
 
+	memset(found.profile, 0, sizeof(found.profile));
 	found.tags = bad;
 	found.n_tags = 3;
 	memset(found.shutdown, 0, sizeof(found.shutdown));
 	memset(found.metadata_tags, 0, sizeof(found.metadata_tags));
 	checks.n = 0;
 	bl_doctor_judge_template(&wanted, &found, &checks);
+	has("launch-template", BL_CHECK_FAIL, "no instance profile", "Terraform");
 	has("template-tags", BL_CHECK_FAIL, "2 would fail every launch, as 'cost center'",
 	    "rename");
 	has("template-shutdown", BL_CHECK_FAIL, "which means stop", "Terraform");

@@ -140,6 +140,11 @@ static int create(struct bl_aws *aws, struct bl_err *err)
 	return bl_ecr_create(aws, NULL, ACCOUNT, "team/name", err);
 }
 
+static int reach(struct bl_aws *aws, struct bl_err *err)
+{
+	return bl_ecr_reach(aws, NULL, ACCOUNT, "team/name", err);
+}
+
 static void refusals_say_what_to_do(void **state)
 {
 	static const struct {
@@ -172,6 +177,10 @@ static void refusals_say_what_to_do(void **state)
 		  1,
 		  "without a digest",
 		  "" },
+		{ reach, REFUSAL("RepositoryNotFoundException", "no"), BL_ENOENT, 1,
+		  "ecr DescribeRepositories", "aws ecr create-repository" },
+		{ reach, REFUSAL("AccessDeniedException", "no"), BL_EDENIED, 1,
+		  "ecr DescribeRepositories", "allow ecr:DescribeRepositories" },
 		{ create, REFUSAL("AccessDeniedException", "no"), BL_EDENIED, 1,
 		  "ecr CreateRepository", "allow ecr:CreateRepository" },
 		{ create, REFUSAL("LimitExceededException", "10000 repositories"), BL_ECAPACITY, 3,
@@ -212,6 +221,21 @@ static void a_tag_has_a_digest(void **state)
 	assert_string_equal(canned_body(server, 0, &len),
 	                    "{\"registryId\":\"" ACCOUNT "\",\"repositoryName\":\"team/name\","
 	                    "\"imageIds\":[{\"imageTag\":\"base-1\"}]}");
+	canned_stop(server);
+}
+
+static void a_repository_is_asked_for_by_name(void **state)
+{
+	const struct canned_reply replies[] = { { .body = "{\"repositories\":[{}]}" } };
+	struct canned *server = canned_start(replies, 1);
+	struct bl_err err = { 0 };
+	BL_AWS aws = client_for(server);
+	size_t len;
+
+	(void)state;
+	must(reach(aws, &err), &err);
+	assert_string_equal(canned_body(server, 0, &len),
+	                    "{\"registryId\":\"" ACCOUNT "\",\"repositoryNames\":[\"team/name\"]}");
 	canned_stop(server);
 }
 
@@ -263,6 +287,7 @@ static int story(struct bl_err *err)
 
 	return bl_ecr_token(open_already, NULL, &token, err) ||
 	                       bl_ecr_tag(open_already, NULL, ACCOUNT, "r", "t", digest, err) ||
+	                       bl_ecr_reach(open_already, NULL, ACCOUNT, "r", err) ||
 	                       bl_ecr_create(open_already, NULL, ACCOUNT, "r", err)
 	               ? -1
 	               : 0;
@@ -294,6 +319,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(replies_that_hold_no_token),
 		cmocka_unit_test(refusals_say_what_to_do),
 		cmocka_unit_test(a_tag_has_a_digest),
+		cmocka_unit_test(a_repository_is_asked_for_by_name),
 		cmocka_unit_test(one_that_is_there_counts_as_created),
 		cmocka_unit_test(what_does_not_fit_is_not_sent),
 		cmocka_unit_test(no_allocation_is_taken_for_granted),
