@@ -27,7 +27,7 @@ static size_t columns_of(const char *text, size_t len)
 	return n;
 }
 
-/* From column `at`, broken at blanks, further lines indented by `indent`; a long word stays whole. */
+/* From column `at`, broken at blanks, further lines indented; a long word stays whole. */
 static void add_wrapped(struct bl_buf *out, const char *text, size_t at, size_t indent,
                         size_t columns)
 {

@@ -12,7 +12,7 @@ struct bl_quota {
 	bool spot;
 };
 
-/* Pure. The quota that an instance of this type counts against: "g6.xlarge"; NULL: none is known. */
+/* Pure. The quota that an instance of this type ("g6.xlarge") counts against; NULL: not known. */
 const struct bl_quota *bl_quota_of(const char *type, bool spot);
 
 /*

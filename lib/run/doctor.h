@@ -41,7 +41,7 @@ struct bl_check *bl_check_add(struct bl_checks *checks, const char *id, const ch
 void bl_check_next(struct bl_check *check, enum bl_code code, const char *next, ...) BL_PRINTF(3);
 
 /*
- * A call that failed, as a check: BL_EDENIED is `denied` (skipped: the role may not ask), all others
+ * A call that failed, as a check: BL_EDENIED is `denied` (skipped: the role may not ask), others
  * fail with err's text and next step.
  */
 void bl_check_failed(struct bl_checks *checks, const char *id, const char *title,

@@ -28,7 +28,7 @@ static bool is_new_zone(const struct bl_stack *stack, size_t at)
 	return true;
 }
 
-/* "us-east-1a 6 of 6 types, us-east-1c 5 of 6 (not g6e.xlarge)": returns how many pairs there are. */
+/* "us-east-1a 6 of 6 types, us-east-1c 5 of 6 types (not g6e.xlarge)"; returns how many. */
 static size_t add_zone(const char *zone, const char *const *types, size_t n_types,
                        const struct bl_ec2_offer *offers, size_t n, struct bl_buf *line)
 {

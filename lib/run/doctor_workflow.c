@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A workflow file that calls Branchline: what is wrong with it shows on the first label, or never. */
+/* A workflow that calls Branchline: what is wrong with it shows on the first label, or never. */
 #include "base/str.h"
 #include "run/doctor_judge.h"
 

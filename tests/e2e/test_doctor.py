@@ -286,6 +286,15 @@ def test_forks_of_a_private_repository(clinic):
     assert "administrator" in checks["fork-tokens"]["seen"]
 
 
+def test_forks_with_write_tokens(clinic):
+    clinic.github.options(private=True)
+    clinic.github.script(operation="GetActionsSetting", count=0, status=200, body={
+        "run_workflows_from_fork_pull_requests": True, "send_write_tokens_to_workflows": True})
+    done, told, checks = clinic.told()
+    assert done.returncode == 4 and told["first"] == "fork-tokens"
+    assert "Send write tokens" in checks["fork-tokens"]["next"]
+
+
 def workflow_env(clinic, **more):
     """Of a job that may ask for an identity token."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -30,7 +30,7 @@ static void a_month_so_far(void **state)
 			  "\"BudgetLimit\":" USD("500.0") ",\"CalculatedSpend\":{"
 							  "\"ActualSpend\":" USD(
 								  "12.34") ",\"ForecastedSpend\""
-		                                                           ":" USD("40") "}") },
+									   ":" USD("40") "}") },
 		/* planned month by month, and too new for a forecast */
 		{ .body = BUDGET("MONTHLY", "COST", SPENT("0.0")) },
 	};
