@@ -81,6 +81,28 @@ BL_MUST int bl_s3_head(struct bl_s3 *s3, const struct bl_call *call, const char 
 BL_MUST int bl_s3_head_many(struct bl_s3 *s3, const struct bl_call *call, const char *const *keys,
                             size_t n, struct bl_s3_object *objects, bool *known,
                             struct bl_err *err);
+/*
+ * Pieces of objects, many at once. next says which is wanted (`of` is the caller's), false: none
+ * now; it is asked again after each that came. What next or came say other than success ends it.
+ * BL_EDATA: an archived object, or one that is not etag's any more; else as bl_s3_get().
+ */
+struct bl_s3_range {
+	const char *key, *etag; /* etag NULL: any */
+	uint64_t offset;
+	size_t len; /* 1 at least; all of it must be there */
+	void *of;
+};
+struct bl_s3_ranges {
+	bool (*next)(void *arg, struct bl_s3_range *out); /* texts stay valid until it came */
+	int (*came)(void *arg, const struct bl_s3_range *range, const char *bytes,
+	            struct bl_err *err); /* range->len bytes; must not call S3 */
+	void *arg;
+};
+BL_MUST int bl_s3_get_ranges(struct bl_s3 *s3, const struct bl_call *call,
+                             const struct bl_s3_ranges *ranges, struct bl_err *err);
+/* Region that the bucket lies in; "" where it does not say (who is not AWS). */
+BL_MUST int bl_s3_region(struct bl_s3 *s3, const struct bl_call *call, char *region, size_t size,
+                         struct bl_err *err);
 BL_MUST int bl_s3_delete(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                          struct bl_err *err);
 /* DeleteObjects, 1,000 keys a request. What was refused is in err: the first, and how many. */

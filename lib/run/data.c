@@ -97,7 +97,7 @@ int bl_data_read(struct bl_data_reading *reading, bl_data_piece *piece, void *ar
 	return bl_next(err, "wait until nobody writes it any more");
 }
 
-static enum bl_data_format format_of(const struct bl_data_channel *channel, const char *key)
+enum bl_data_format bl_data_format_of(const struct bl_data_channel *channel, const char *key)
 {
 	static const struct {
 		const char *suffix;
@@ -145,23 +145,31 @@ static int read_file(struct bl_data_reading *reading, const struct bl_data_file 
 	return bl_data_read(reading, NULL, NULL, err);
 }
 
-static int add_to_digest(struct bl_sha256 *sha, const struct bl_data_channel *channel,
-                         const struct bl_data_file *file, uint64_t crc, struct bl_err *err)
+int bl_data_digest_add(struct bl_sha256 *sha, const struct bl_data_channel *channel,
+                       const char *key, uint64_t size, const char *etag, struct bl_err *err)
 {
 	const char *version = channel->version ? channel->version : "";
-	char size[24], etag[40];
+	char text[24];
 
-	snprintf(size, sizeof(size), "%" PRIu64, file->size);
-	if (channel->depth == BL_DATA_OFF)
-		snprintf(etag, sizeof(etag), "mtime-%" PRId64, file->mtime_ms);
-	else
-		bl_crc64nvme_text(crc, etag);
-	if (bl_sha256_add(sha, file->key, strlen(file->key) + 1, err) ||
-	    bl_sha256_add(sha, size, strlen(size) + 1, err) ||
+	snprintf(text, sizeof(text), "%" PRIu64, size);
+	if (bl_sha256_add(sha, key, strlen(key) + 1, err) ||
+	    bl_sha256_add(sha, text, strlen(text) + 1, err) ||
 	    bl_sha256_add(sha, etag, strlen(etag) + 1, err) ||
 	    bl_sha256_add(sha, version, strlen(version) + 1, err))
 		return -1;
 	return 0;
+}
+
+static int add_to_digest(struct bl_sha256 *sha, const struct bl_data_channel *channel,
+                         const struct bl_data_file *file, uint64_t crc, struct bl_err *err)
+{
+	char etag[40];
+
+	if (channel->depth == BL_DATA_OFF)
+		snprintf(etag, sizeof(etag), "mtime-%" PRId64, file->mtime_ms);
+	else
+		bl_crc64nvme_text(crc, etag);
+	return bl_data_digest_add(sha, channel, file->key, file->size, etag, err);
 }
 
 static void free_sha(struct bl_sha256 **sha)
@@ -178,7 +186,7 @@ static int read_all(const struct bl_data_channel *channel, const struct bl_data_
 	if (bl_sha256_new(&sha, err))
 		return -1;
 	for (size_t i = 0; i < files->n; i++) {
-		enum bl_data_format format = format_of(channel, files->items[i].key);
+		enum bl_data_format format = bl_data_format_of(channel, files->items[i].key);
 
 		only_lines &= format == BL_DATA_JSONL;
 		if (channel->depth != BL_DATA_OFF &&

@@ -122,7 +122,7 @@ struct level {
 	unsigned depth;
 };
 
-static bool is_included(const struct bl_value *include, const char *key)
+bool bl_data_is_included(const struct bl_value *include, const char *key)
 {
 	if (!include || !include->n)
 		return true;
@@ -202,7 +202,7 @@ static int visit(void *arg, int dir, const char *name, unsigned char type, struc
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	key = join(level->key, name);
-	if (key && !is_included(level->include, key)) {
+	if (key && !bl_data_is_included(level->include, key)) {
 		free(key);
 		return 0;
 	}

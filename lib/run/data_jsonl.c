@@ -6,15 +6,14 @@
 
 #include <string.h>
 
-/* Lines as they come; what has no end yet waits in `rest`. */
-struct lines {
-	struct bl_data_reading *reading;
-	uint64_t line;   /* number of the next one, from 1 */
-	uint64_t offset; /* of its first byte in the file */
-	struct bl_buf rest;
-};
+void bl_data_lines_init(struct bl_data_lines *lines, const char *name, struct bl_data_found *found)
+{
+	*lines = (struct bl_data_lines){
+		.name = name, .found = found, .line = 1, .rest = BL_BUF(BL_DATA_LINE_MAX)
+	};
+}
 
-static void lines_done(struct lines *lines)
+void bl_data_lines_done(struct bl_data_lines *lines)
 {
 	bl_buf_done(&lines->rest);
 }
@@ -43,10 +42,10 @@ static uint64_t column_of(const char *text, size_t offset)
 	return column;
 }
 
-static int fail_at(const struct lines *lines, const char *text, const struct bl_json_fault *fault,
-                   struct bl_err *err)
+static int fail_at(const struct bl_data_lines *lines, const char *text,
+                   const struct bl_json_fault *fault, struct bl_err *err)
 {
-	bl_fail(err, BL_EDATA, "%s:%llu:%llu: %s (byte %llu of the file)", lines->reading->name,
+	bl_fail(err, BL_EDATA, "%s:%llu:%llu: %s (byte %llu of the file)", lines->name,
 	        (unsigned long long)lines->line, (unsigned long long)column_of(text, fault->offset),
 	        fault->reason, (unsigned long long)(lines->offset + fault->offset));
 	return bl_next(err,
@@ -54,9 +53,9 @@ static int fail_at(const struct lines *lines, const char *text, const struct bl_
 }
 
 /* One line without its newline. */
-static int check_line(struct lines *lines, const char *text, size_t len, struct bl_err *err)
+static int check_line(struct bl_data_lines *lines, const char *text, size_t len, struct bl_err *err)
 {
-	struct bl_data_found *found = lines->reading->found;
+	struct bl_data_found *found = lines->found;
 	struct bl_json_fault fault;
 
 	if (!is_blank(text, len)) {
@@ -71,19 +70,19 @@ static int check_line(struct lines *lines, const char *text, size_t len, struct 
 	return 0;
 }
 
-static int keep_rest(struct lines *lines, const char *bytes, size_t len, struct bl_err *err)
+static int keep_rest(struct bl_data_lines *lines, const char *bytes, size_t len, struct bl_err *err)
 {
 	bl_buf_add(&lines->rest, bytes, len);
 	if (lines->rest.failed != BL_ELIMIT)
-		return bl_buf_check(&lines->rest, lines->reading->name, err);
-	bl_fail(err, BL_EDATA, "%s:%llu: the line is over %u MiB long", lines->reading->name,
+		return bl_buf_check(&lines->rest, lines->name, err);
+	bl_fail(err, BL_EDATA, "%s:%llu: the line is over %u MiB long", lines->name,
 	        (unsigned long long)lines->line, BL_DATA_LINE_MAX >> 20);
 	return bl_next(err, "is it JSON lines? data.NAME.format: files takes it as it is");
 }
 
-static int take_piece(void *arg, const char *bytes, size_t len, struct bl_err *err)
+int bl_data_lines_piece(void *arg, const char *bytes, size_t len, struct bl_err *err)
 {
-	struct lines *lines = arg;
+	struct bl_data_lines *lines = arg;
 	const char *newline;
 
 	if (!len)
@@ -108,9 +107,8 @@ static int take_piece(void *arg, const char *bytes, size_t len, struct bl_err *e
 
 int bl_data_read_jsonl(struct bl_data_reading *reading, struct bl_err *err)
 {
-	__attribute__((cleanup(lines_done))) struct lines lines = {
-		.reading = reading, .line = 1, .rest = BL_BUF(BL_DATA_LINE_MAX)
-	};
+	BL_AUTO(bl_data_lines) lines = { 0 };
 
-	return bl_data_read(reading, take_piece, &lines, err);
+	bl_data_lines_init(&lines, reading->name, reading->found);
+	return bl_data_read(reading, bl_data_lines_piece, &lines, err);
 }

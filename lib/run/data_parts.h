@@ -45,12 +45,51 @@ struct bl_data_reading {
 	uint64_t done_bytes, total_bytes; /* of the whole channel */
 };
 
+/* --- data.c ----------------------------------------------------------------------------------- */
+
+/* How a file of that key is to be read; FILES where nothing is judged. */
+enum bl_data_format bl_data_format_of(const struct bl_data_channel *channel, const char *key);
+/* One file of the channel's digest. */
+BL_MUST int bl_data_digest_add(struct bl_sha256 *sha, const struct bl_data_channel *channel,
+                               const char *key, uint64_t size, const char *etag,
+                               struct bl_err *err);
+bool bl_data_is_included(const struct bl_value *include, const char *key);
+
 /* The next piece of a file: `len` bytes, 0 at its end. */
 typedef int bl_data_piece(void *arg, const char *bytes, size_t len, struct bl_err *err);
 
 /* Reads it whole: CRC and progress; piece may be NULL. BL_EDATA when its size is another now. */
 BL_MUST int bl_data_read(struct bl_data_reading *reading, bl_data_piece *piece, void *arg,
                          struct bl_err *err);
+
+/* JSON lines as they come, whatever they come from. */
+struct bl_data_lines {
+	const char *name; /* for messages */
+	struct bl_data_found *found;
+	uint64_t line;      /* number of the next one, from 1 */
+	uint64_t offset;    /* of its first byte in the file */
+	struct bl_buf rest; /* what has no end yet */
+};
+void bl_data_lines_init(struct bl_data_lines *lines, const char *name, struct bl_data_found *found);
+void bl_data_lines_done(struct bl_data_lines *lines);
+/* A struct bl_data_piece. */
+BL_MUST int bl_data_lines_piece(void *lines, const char *bytes, size_t len, struct bl_err *err);
+
+/* Bytes at a Parquet file's ends that say whether it is one; of a file that has fewer: BL_EDATA. */
+#define BL_PARQUET_HEAD_BYTES 4u
+#define BL_PARQUET_END_BYTES 8u
+BL_MUST int bl_data_parquet_fits(const char *name, uint64_t size, struct bl_err *err);
+BL_MUST int bl_data_parquet_head(const char *name, const unsigned char *head, struct bl_err *err);
+BL_MUST int bl_data_parquet_end(const char *name, uint64_t size, const unsigned char *end,
+                                struct bl_err *err);
+
+/* The block at `at` of an archive of `size` bytes: *next is where the following header lies, or
+ * `size` and more at its end. A member is counted. */
+#define BL_TAR_BLOCK 512u
+BL_MUST int bl_data_tar_block(const char *name, uint64_t size, uint64_t at,
+                              const unsigned char *block, uint64_t *next,
+                              struct bl_data_found *found, struct bl_err *err);
+BL_MUST int bl_data_tar_cut(const char *name, uint64_t at, struct bl_err *err); /* fails */
 
 BL_MUST int bl_data_read_jsonl(struct bl_data_reading *reading, struct bl_err *err);
 BL_MUST int bl_data_read_parquet(struct bl_data_reading *reading, struct bl_err *err);
