@@ -162,6 +162,75 @@ static void add_curve(struct bl_json *json, const struct bl_curve *curve)
 	bl_json_end_map(json);
 }
 
+static void add_gate(struct bl_json *json, const struct bl_report *report)
+{
+	static const char *const states[] = { [BL_GATE_PASSED] = "passed",
+		                              [BL_GATE_HOLDS] = "failed",
+		                              [BL_GATE_NO_REFERENCE] = "no_reference",
+		                              [BL_GATE_NO_VALUE] = "no_value",
+		                              [BL_GATE_NOT_A_NUMBER] = "not_a_number" };
+	BL_AUTO(bl_buf) text = BL_BUF(4096);
+
+	bl_json_list(json, "gate");
+	for (size_t i = 0; report->gates && i < report->rules.n_gates; i++) {
+		const struct bl_gate_result *result = &report->gates[i];
+
+		bl_buf_reset(&text);
+		bl_gate_text(&report->rules.gates[i], &text);
+		bl_json_map(json, NULL);
+		bl_json_text(json, "fail_if", bl_buf_text(&text));
+		bl_json_text(json, "state", states[result->state]);
+		add_real(json, "value", result->value, !isnan(result->value));
+		add_real(json, "limit", result->limit, !isnan(result->limit));
+		bl_json_end_map(json);
+	}
+	bl_json_end_list(json);
+	if (text.failed == BL_ENOMEM)
+		json->buf->failed = BL_ENOMEM;
+}
+
+static void add_cost(struct bl_json *json, const struct bl_report *report)
+{
+	const struct bl_expense *expense = &report->now.expense;
+
+	bl_json_list(json, "attempts");
+	for (size_t i = 0; i < expense->n; i++) {
+		const struct bl_spent *spent = &expense->items[i];
+
+		bl_json_map(json, NULL);
+		bl_json_int(json, "attempt", spent->attempt);
+		bl_json_text(json, "place", spent->place);
+		bl_json_text(json, "instance", spent->instance[0] ? spent->instance : NULL);
+		bl_json_int(json, "seconds", spent->cost.seconds);
+		add_real(json, "usd_hour", spent->usd_hour, !isnan(spent->usd_hour));
+		add_real(json, "usd", spent->cost.usd, !isnan(spent->cost.usd));
+		add_real(json, "disk_usd", spent->cost.disk_usd, !isnan(spent->cost.disk_usd));
+		add_real(json, "saved_usd", spent->cost.saved_usd, !isnan(spent->cost.saved_usd));
+		bl_json_text(json, "ended", spent->ended[0] ? spent->ended : NULL);
+		bl_json_end_map(json);
+	}
+	bl_json_end_list(json);
+	add_real(json, "month_usd", report->month_usd, !isnan(report->month_usd));
+}
+
+static void add_history(struct bl_json *json, const struct bl_history *history)
+{
+	bl_json_list(json, "history");
+	for (size_t i = 0; i < history->n; i++) {
+		const struct bl_run_summary *run = &history->runs[i];
+
+		bl_json_map(json, NULL);
+		bl_json_text(json, "run", run->id);
+		bl_json_text(json, "sha", run->sha);
+		bl_json_text(json, "state", run->word);
+		add_time(json, "created_at", run->created_ms);
+		add_real(json, "value", run->primary_value, !isnan(run->primary_value));
+		add_real(json, "cost_usd", run->cost_usd, !isnan(run->cost_usd));
+		bl_json_end_map(json);
+	}
+	bl_json_end_list(json);
+}
+
 int bl_report_json(const struct bl_report *report, struct bl_buf *out, struct bl_err *err)
 {
 	struct bl_json json = BL_JSON(out);
@@ -179,6 +248,11 @@ int bl_report_json(const struct bl_report *report, struct bl_buf *out, struct bl
 	add_side(&json, "this", &report->now, "this run");
 	add_side(&json, "baseline", &report->baseline, report->baseline_name);
 	add_side(&json, "previous", &report->previous, report->previous_name);
+	bl_json_text(&json, "baseline_found", report->why[0] ? report->why : NULL);
+	bl_json_bool(&json, "gate_failed", report->gate_failed);
+	add_gate(&json, report);
+	add_cost(&json, report);
+	add_history(&json, &report->history);
 	bl_report_json_rows(&json, report->rows, report->n_rows);
 	bl_report_json_differences(&json, &report->differences);
 	bl_json_list(&json, "curves");

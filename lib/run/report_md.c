@@ -2,8 +2,8 @@
 #include "run/report_md.h"
 
 #include "run/report_text.h"
+#include "run/sticky.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,15 +19,11 @@
 #define TABLE_ROOM 3500u
 #define COMMANDS_ROOM 1500u
 
-/* The comment is found again by this line: nothing may end it early or imitate it. */
+/* The comment is found again by this line. */
 static void add_marker(const struct bl_report *report, struct bl_buf *out)
 {
-	const char *job = report->now.job[0] ? report->now.job : "default";
-
-	bl_buf_adds(out, "<!-- branchline:report v1 key=");
-	for (; *job; job++)
-		bl_buf_addc(out, isalnum((unsigned char)*job) || strchr("_.", *job) ? *job : '_');
-	bl_buf_adds(out, " -->\n");
+	bl_sticky_marker(report->now.job[0] ? report->now.job : "default", out);
+	bl_buf_addc(out, '\n');
 }
 
 static unsigned add_heading(const struct bl_report *report, struct bl_buf *out)
@@ -64,10 +60,11 @@ static unsigned add_no_baseline(const struct bl_report *report, struct bl_buf *o
 	return 2;
 }
 
-/* A reader who must act comes for the cause and the log; the curve is folded then. */
+/* A reader who must act comes for the cause and the log; the curve is folded then. That of a gate
+ * comes for the numbers. */
 static bool must_act(const struct bl_report *report)
 {
-	return report->mood == BL_MOOD_BAD || report->next[0];
+	return !report->gate_failed && (report->mood == BL_MOOD_BAD || report->next[0]);
 }
 
 static void add_footer(const struct bl_report *report, struct bl_buf *out)

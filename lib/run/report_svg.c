@@ -256,7 +256,7 @@ static void add_x_axis(const struct plot *plot)
 
 	bl_buf_addf(out,
 	            "<line class=\"grid\" x1=\"0\" x2=\"100%%\" y1=\"100%%\" y2=\"100%%\"/>"
-	            "<text x=\"-8\" y=\"100%%\" dy=\"1.5em\" text-anchor=\"end\">%s</text>",
+	            "<text x=\"-14\" y=\"100%%\" dy=\"1.5em\" text-anchor=\"end\">%s</text>",
 	            plot->chart->curves[0]->has_steps ? "step" : "record");
 	for (size_t i = 0; i < n; i++) {
 		double x = x_share(plot, ticks[i]) * 100;

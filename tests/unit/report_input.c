@@ -151,8 +151,11 @@ static void read_expense(const struct bl_value *spent, struct bl_side *side)
 		                    bl_value_int_or(doc, "ended", 0), &err),
 		     &err);
 	}
-	if (spent)
-		side->cost_usd = bl_expense_total(&side->expense);
+	if (!spent || !spent->n)
+		return;
+	side->cost_usd = bl_expense_total(&side->expense);
+	snprintf(side->place, sizeof(side->place), "%s",
+	         side->expense.items[side->expense.n - 1].place);
 }
 
 static void read_history(const struct bl_value *history, struct bl_report *report)
