@@ -35,6 +35,14 @@ static bool is_hidden(const char *at)
 	return p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf;
 }
 
+/* "#12", but not a chart's "#2563eb". */
+static bool is_reference(const char *at)
+{
+	size_t digits = strspn(at + 1, "0123456789");
+
+	return *at == '#' && digits && !isalnum((unsigned char)at[1 + digits]);
+}
+
 /* How a character is written so that nothing comes of it; returns how many bytes it took. */
 static size_t add_one(const char *at, struct bl_buf *out)
 {
@@ -56,8 +64,8 @@ static size_t add_one(const char *at, struct bl_buf *out)
 		return 1;
 	bl_buf_add(out, at, len);
 	/* a mention, a reference, an image, an address */
-	if (*at == '@' || (*at == '#' && isdigit((unsigned char)at[1])) ||
-	    (*at == '!' && at[1] == '[') || (*at == ':' && at[1] == '/') ||
+	if (*at == '@' || is_reference(at) || (*at == '!' && at[1] == '[') ||
+	    (*at == ':' && at[1] == '/') ||
 	    (*at == ']' && (at[1] == '(' || at[1] == '[' || at[1] == ':')) ||
 	    (tolower((unsigned char)*at) == 'w' && at[1] == '.') ||
 	    (toupper((unsigned char)*at) == 'H' && at[1] == '-' && isdigit((unsigned char)at[2])))

@@ -2,9 +2,11 @@
 #include "run/report.h"
 
 #include "codec/json.h"
+#include "codec/xml.h"
 #include "tests/unit/cases.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/report_input.h"
+#include "tests/unit/report_trouble.h"
 #include "tests/unit/scratch.h"
 
 #include <ctype.h>
@@ -154,126 +156,6 @@ static void assert_mermaid(const char *md)
 	assert_null(memmem(chart, (size_t)(end - chart), "nan", 3));
 }
 
-static unsigned long seed;
-
-static unsigned pick(unsigned below)
-{
-	seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-	return (unsigned)(seed >> 33) % below;
-}
-
-/* Text that means something to somebody: Markdown, HTML, workflow commands, terminals, JSON. */
-static void add_trouble(struct bl_buf *out, const char *key, unsigned parts)
-{
-	static const char *const trouble[] = {
-		"<script>alert(1)</script>",
-		"<!--",
-		"-->",
-		"</details>",
-		"```",
-		"````\n",
-		"`",
-		"@octocat",
-		"[a](javascript:x)",
-		"![i](http://e.com/x.png)",
-		"http://e.com",
-		"|",
-		"\n",
-		"\r",
-		"\\",
-		"\"",
-		"'",
-		"&lt;",
-		"&",
-		"]]>",
-		"::error::",
-		"\x1b[31m",
-		"\xff",
-		"\xe2\x80\xae",
-		"%%{init:",
-		"a",
-		"loss",
-		"_",
-		"*",
-		"#1",
-		"$x$",
-		"~~~",
-		"\t",
-		"</pre>",
-		"</style>",
-		"é",
-		"漢",
-		"1e-5",
-	};
-	BL_AUTO(bl_buf) text = BL_BUF(1u << 20);
-	struct bl_json json = BL_JSON(out);
-
-	for (unsigned i = 0; i < parts; i++)
-		bl_buf_adds(&text, trouble[pick(BL_COUNT(trouble))]);
-	bl_json_text(&json, key, bl_buf_text(&text));
-}
-
-/* A map's names must differ: a number goes before the closing quote. */
-static void add_troubled_name(struct bl_buf *out, unsigned parts, unsigned number)
-{
-	BL_AUTO(bl_buf) name = BL_BUF(1u << 20);
-
-	add_trouble(&name, NULL, parts);
-	bl_buf_addf(out, "%.*s %u\"", (int)name.len - 1, bl_buf_text(&name), number);
-}
-
-static void add_troubled_map(struct bl_buf *out, const char *key, unsigned n, unsigned parts)
-{
-	bl_buf_addf(out, ",\"%s\":{\"first\":0", key);
-	for (unsigned i = 0; i < n; i++) {
-		bl_buf_addc(out, ',');
-		add_troubled_name(out, parts, i);
-		bl_buf_addc(out, ':');
-		add_trouble(out, NULL, parts);
-	}
-	bl_buf_addc(out, '}');
-}
-
-static void add_troubled_side(struct bl_buf *out, const char *name, unsigned size)
-{
-	static const char *const status[] = { "success", "failure", "cancelled", "timeout" };
-	static const char *const fields[] = { "job",   "branch",  "sha",       "subject", "place",
-		                              "stage", "message", "next_step", "log" };
-
-	bl_buf_addf(out, ",\"%s\":{\"run\":\"20261124T0900%02uZ-b1b2c3d4-bbbb\",\"attempts\":%u",
-	            name, pick(60), pick(40));
-	if (pick(4))
-		bl_buf_addf(out, ",\"status\":\"%s\"", status[pick(4)]);
-	for (size_t i = 0; i < BL_COUNT(fields); i++) {
-		bl_buf_addc(out, ',');
-		add_trouble(out, fields[i], pick(fields[i][0] == 'l' ? size * 8 + 1 : size + 1));
-	}
-	add_troubled_map(out, "params", pick(size * 2), size / 8 + 1);
-	add_troubled_map(out, "data", pick(size), size / 8 + 1);
-	bl_buf_adds(out, ",\"lines\":[{\"attempt\":1}");
-	for (unsigned i = 0; i < size; i++) {
-		bl_buf_addf(out, ",{\"attempt\":%u,\"step\":%u,\"values\":{\"loss\":%d.%u",
-		            1 + i / 20, i * 10 - i / 20 * pick(100), (int)pick(2000) - 1000,
-		            pick(1000));
-		bl_buf_addf(out, "e%d,\"g\":%s,", (int)pick(40) - 20, pick(5) ? "1" : "\"NaN\"");
-		add_troubled_name(out, 1 + pick(4), pick(3));
-		bl_buf_addf(out, ":%u}}", pick(100));
-	}
-	bl_buf_adds(out, "]}");
-}
-
-static void troubled_input(unsigned size, struct bl_buf *out)
-{
-	bl_buf_adds(out, "{\"rules\":{\"value\":\"last\"},");
-	add_trouble(out, "store", 3);
-	add_troubled_side(out, "now", size);
-	if (pick(3))
-		add_troubled_side(out, "baseline", size);
-	if (pick(3))
-		add_troubled_side(out, "previous", size);
-	bl_buf_addc(out, '}');
-}
-
 /* Every '<' begins a tag of ours, every tag is closed, and no attribute can run anything. */
 static void assert_page(const char *html)
 {
@@ -311,6 +193,15 @@ static void assert_plain_terminal(const char *text)
 		assert_true(*p == '\n' || (*p >= 0x20 && *p != 0x7f));
 }
 
+static int no_script(void *arg, const char *path, const char *text, struct bl_err *err)
+{
+	(void)arg;
+	(void)text;
+	(void)err;
+	assert_null(strstr(path, "script"));
+	return 0;
+}
+
 /* The two limits of Markdown and the promises of every medium, whatever comes in. */
 static void no_input_breaks_a_report(void **state)
 {
@@ -322,8 +213,7 @@ static void no_input_breaks_a_report(void **state)
 		struct bl_err err = { 0 };
 		BL_VALUE doc = NULL;
 
-		seed = round + 1;
-		troubled_input(1 + round * 4, &input);
+		troubled_report(round + 1, 1 + round * 4, &input);
 		report_of(bl_buf_text(&input), input.len, &report);
 		must(bl_report_md(&report, &out, &err), &err);
 		assert_true(out.len <= BL_REPORT_MD_MAX);
@@ -341,6 +231,10 @@ static void no_input_breaks_a_report(void **state)
 		bl_buf_reset(&out);
 		must(bl_report_json(&report, &out, &err), &err);
 		must(bl_json_document(bl_buf_text(&out), out.len, "report", 1, &doc, &err), &err);
+		bl_buf_reset(&out);
+		must(bl_report_svg(&report, &out, &err), &err);
+		must(bl_xml_read(bl_buf_text(&out), out.len, "curves", no_script, NULL, &err),
+		     &err);
 		bl_report_done(&report);
 	}
 }
@@ -384,12 +278,14 @@ static void a_small_buffer_is_an_error(void **state)
 
 	(void)state;
 	report_of(text, strlen(text), &report);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		BL_AUTO(bl_buf) out = BL_BUF(64);
 		struct bl_err err = { 0 };
 		int got = i == 0   ? bl_report_md(&report, &out, &err)
 		          : i == 1 ? bl_report_html(&report, &out, &err)
 		          : i == 2 ? bl_report_json(&report, &out, &err)
+		          : i == 3 ? bl_report_comment(&report, &out, &err)
+		          : i == 4 ? bl_report_svg(&report, &out, &err)
 		                   : bl_report_term(&report, true, 80, &out, &err);
 
 		assert_int_equal(got, -1);
@@ -406,10 +302,11 @@ static int write_all(struct bl_err *err)
 	BL_AUTO(bl_buf) html = BL_BUF(BL_REPORT_MAX);
 	BL_AUTO(bl_buf) json = BL_BUF(BL_REPORT_MAX);
 	BL_AUTO(bl_buf) term = BL_BUF(BL_REPORT_MAX);
+	BL_AUTO(bl_buf) svg = BL_BUF(BL_REPORT_MAX);
 
 	if (bl_report_judge(shown, err) || bl_report_md(shown, &md, err) ||
 	    bl_report_html(shown, &html, err) || bl_report_json(shown, &json, err) ||
-	    bl_report_term(shown, true, 100, &term, err))
+	    bl_report_term(shown, true, 100, &term, err) || bl_report_svg(shown, &svg, err))
 		return -1;
 	return 0;
 }
@@ -417,7 +314,9 @@ static int write_all(struct bl_err *err)
 static void no_allocation_is_taken_for_granted(void **state)
 {
 	static const char text[] =
-		"{\"now\":{\"run\":\"b\",\"job\":\"j\",\"status\":\"failure\",\"log\":\"a\\nb\\n\","
+		"{\"rules\":{\"fail_if\":[\"loss > "
+		"baseline\"]},\"samples\":\"x\\n\",\"history\":{\"runs\":[{}]},"
+		"\"now\":{\"run\":\"b\",\"job\":\"j\",\"status\":\"success\",\"log\":\"a\\nb\\n\","
 		"\"params\":{\"x\":1},\"curves\":[{\"name\":\"loss\",\"points\":90}]},"
 		"\"baseline\":{\"run\":\"a\",\"curves\":[{\"name\":\"loss\",\"points\":90}]}}";
 	struct bl_report report;
