@@ -10,6 +10,7 @@
 
 #define LINES_MS 60000
 #define NEAR_MS 300
+#define OTHERS_CLOCK_MS (15 * 60000)
 #define STALE_PERIODS 2 /* of a heartbeat: then the attempt's end is looked for */
 
 /*
@@ -170,6 +171,17 @@ static struct bl_wait_step never_came_up(const struct bl_wait_seen *seen, int64_
 	return step;
 }
 
+/* How long its launch may go on asking for capacity. */
+static int64_t asks_for_ms(const struct bl_run *run)
+{
+	struct bl_err none = { 0 };
+	int64_t ms = 0;
+
+	if (bl_str_duration(bl_value_text_or(run->config, "wait_for_capacity", "0s"), &ms, &none))
+		return 0;
+	return ms;
+}
+
 /* When an attempt that never beat is given up, counted from its start, else its claim. */
 static bool boot_is_over(const struct bl_wait_seen *seen, int64_t *boot_ms)
 {
@@ -178,8 +190,7 @@ static bool boot_is_over(const struct bl_wait_seen *seen, int64_t *boot_ms)
 
 	*boot_ms = BL_WAIT_BOOT_MS;
 	if (!seen->started)
-		*boot_ms = BL_WAIT_UNBOUGHT_MS +
-		           bl_value_int_or(seen->run->config, "wait_for_capacity", 0);
+		*boot_ms = BL_WAIT_UNBOUGHT_MS + asks_for_ms(seen->run);
 	return !seen->beat && seen->wall_ms - since >= *boot_ms;
 }
 
@@ -312,6 +323,23 @@ struct bl_wait_step bl_wait_next(struct bl_wait *wait, const struct bl_wait_seen
 	if (seen->hand_over_ms && left < step.pause_ms)
 		step.pause_ms = left;
 	return step;
+}
+
+void bl_wait_prime(struct bl_wait *wait, const struct bl_wait_seen *seen)
+{
+	const struct bl_claim *claim = &seen->attempts->claim;
+	int64_t last_ms = seen->beat ? seen->beat->at_ms : claim->claimed_at_ms;
+
+	*wait = (struct bl_wait){ .attempt = seen->attempts->newest,
+		                  .since_mono_ms = claim->claimed_at_ms > 0 ? claim->claimed_at_ms
+		                                                            : seen->mono_ms,
+		                  .moved_mono_ms = last_ms };
+	if (seen->probe && seen->probe->owner == BL_DEAD)
+		wait->gone_mono_ms = last_ms;
+	if (seen->beat)
+		wait->watch = (struct bl_watch){ .seq = seen->beat->seq,
+			                         .since_mono_ms = last_ms + OTHERS_CLOCK_MS,
+			                         .started = true };
 }
 
 static bool is_interruption(const struct bl_end *end, int64_t now_wall_ms)

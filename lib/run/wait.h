@@ -84,6 +84,13 @@ struct bl_wait_step {
 struct bl_wait_step bl_wait_next(struct bl_wait *wait, const struct bl_wait_seen *seen);
 
 /*
+ * For a single look, where nothing was seen before: as if it had been watched since the times that
+ * its documents name. seen->mono_ms is to be seen->wall_ms. A heartbeat by another's clock is
+ * believed dead a quarter of an hour later only.
+ */
+void bl_wait_prime(struct bl_wait *wait, const struct bl_wait_seen *seen);
+
+/*
  * Whether the next attempt is to be on-demand: the market allows it ("spot-then-on-demand") and
  * the two newest of `ends` (oldest first) are interruptions within BL_WAIT_SPOT_MS up to now.
  */
