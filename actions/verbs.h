@@ -11,7 +11,9 @@
  */
 int verb_assume_role(int argc, char **argv, struct bl_err *err);
 int verb_baseline(int argc, char **argv, struct bl_err *err);
+int verb_cancel(int argc, char **argv, struct bl_err *err);
 int verb_check_data(int argc, char **argv, struct bl_err *err);
+int verb_collect(int argc, char **argv, struct bl_err *err);
 int verb_config(int argc, char **argv, struct bl_err *err);
 int verb_credentials(int argc, char **argv, struct bl_err *err);
 int verb_diff(int argc, char **argv, struct bl_err *err);
@@ -29,6 +31,7 @@ int verb_runs(int argc, char **argv, struct bl_err *err);
 int verb_status(int argc, char **argv, struct bl_err *err);
 int verb_stop(int argc, char **argv, struct bl_err *err);
 int verb_sync(int argc, char **argv, struct bl_err *err);
+int verb_wait(int argc, char **argv, struct bl_err *err);
 int verb_whoami(int argc, char **argv, struct bl_err *err);
 
 #endif
