@@ -80,6 +80,15 @@ static int by_spot(const void *one, const void *other)
 	return order ? order : strcmp(a->subnet, b->subnet);
 }
 
+/* EC2 refuses a fleet that names a type and zone twice: the zone's first subnet is it. */
+static bool is_second_of_zone(const struct bl_stack *stack, size_t subnet)
+{
+	for (size_t i = 0; i < subnet; i++)
+		if (!strcmp(stack->subnets[i].zone, stack->subnets[subnet].zone))
+			return true;
+	return false;
+}
+
 static int no_pool(const struct bl_stack *stack, const struct bl_fits *fits, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) types = BL_BUF(1024), zones = BL_BUF(512);
@@ -102,7 +111,8 @@ int bl_launch_pools(const struct bl_stack *stack, const struct bl_fits *fits,
 		for (size_t k = 0; k < stack->n_subnets; k++) {
 			const char *type = fits->items[i].type.name, *zone = stack->subnets[k].zone;
 
-			if (!offers(facts, type, zone) || out->n == BL_LAUNCH_POOLS_MAX)
+			if (is_second_of_zone(stack, k) || !offers(facts, type, zone) ||
+			    out->n == BL_LAUNCH_POOLS_MAX)
 				continue;
 			out->items[out->n++] = (struct bl_pool){
 				.fit = i,

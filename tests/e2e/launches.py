@@ -79,6 +79,15 @@ class Launches:
         self.guard(env)
         return env
 
+    def dispatch(self, **more):
+        """A job that somebody dispatched on main: there is no pull request to write to."""
+        self.jobs += 1
+        env = self.github.job_env("workflow_dispatch", self.github.dispatch_event(),
+                                  self.path / f"job-{self.jobs}", GITHUB_SHA=self.sha,
+                                  GITHUB_WORKSPACE=str(self.repo.path), **more)
+        del env["ACTIONS_ID_TOKEN_REQUEST_URL"], env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+        return self.env(env)
+
     def guard(self, env, **more):
         """What the action guard leaves; accepted=False: its refusal."""
         folder = f"{env['RUNNER_TEMP']}/branchline"

@@ -10,7 +10,8 @@ const char launch_stack_text[] =
 	"{\"id\":\"lt-0a2\",\"version\":1,\"arch\":\"arm64\",\"types\":[\"g5g.xlarge\"],"
 	"\"driver\":\"550.54.15\",\"cuda_max\":\"12.4\"}],"
 	"\"subnets\":[{\"id\":\"subnet-0a\",\"zone\":\"us-east-1a\"},"
-	"{\"id\":\"subnet-0b\",\"zone\":\"us-east-1b\"}],"
+	"{\"id\":\"subnet-0b\",\"zone\":\"us-east-1b\"},"
+	"{\"id\":\"subnet-1a\",\"zone\":\"us-east-1a\"}],"
 	"\"ceilings\":{\"instance_types\":[\"g*.xlarge\",\"c7i.*\"],\"live\":2},"
 	"\"budget\":{\"name\":\"b\",\"limit_usd\":100},\"disk_usd_gb_month\":0.08}";
 
