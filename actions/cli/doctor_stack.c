@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "net/image_ref.h"
 #include "run/doctor_judge.h"
+#include "run/image_login.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,11 @@ static void check_ceilings(struct doctor *doctor)
 	             bl_value_text_or(doctor->stack.ceilings, "max_runtime", "any time"));
 }
 
+static void logins_close(struct bl_logins **logins)
+{
+	bl_logins_close(*logins);
+}
+
 /* --- Images ----------------------------------------------------------------------------------- */
 
 static void check_images(struct doctor *doctor)
@@ -96,6 +102,48 @@ static void check_images(struct doctor *doctor)
 		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
 	else
 		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%s", name);
+}
+
+static int look_at_image(struct doctor *doctor, struct bl_looked *image, struct bl_err *err)
+{
+	const char *name = doctor->stack.image_repository;
+	const char *arch = doctor->stack.templates[0].arch;
+	const struct bl_logins_options how = {
+		.aws = { .creds = doctor->creds, .region = bl_aws_region(doctor->aws) },
+		.names = &name,
+		.n_names = 1,
+	};
+	__attribute__((cleanup(logins_close))) struct bl_logins *logins = NULL;
+	struct bl_place_options options = { .login = bl_logins_get };
+	struct bl_image_ref ref;
+	BL_PLACE place = NULL;
+
+	if (bl_logins_open(&how, &logins, err))
+		return -1;
+	options.login_arg = logins;
+	if (bl_place_open(name, &options, &place, &ref, err))
+		return -1;
+	return bl_image_look(place, doctor->git.sha,
+	                     strcmp(arch, "arm64") ? "linux/amd64" : "linux/arm64", image, err);
+}
+
+/* What launch would find of HEAD. That nobody has pushed it yet is usual. */
+static void check_image(struct doctor *doctor)
+{
+	static const char id[] = "image", title[] = "Image of this commit";
+	struct bl_err err = { 0 };
+	struct bl_looked image;
+
+	if (!*doctor->stack.image_repository || !doctor->git.sha[0] || !doctor->has_config)
+		return;
+	if (!look_at_image(doctor, &image, &err))
+		bl_doctor_judge_image(&doctor->stack, doctor->git.sha, &image,
+		                      bl_config_int(&doctor->config, "gpus") > 0, &doctor->checks);
+	else if (err.code == BL_ENOENT)
+		bl_check_add(&doctor->checks, id, title, BL_CHECK_SKIPPED,
+		             "none of %.12s yet: push-image makes it", doctor->git.sha);
+	else
+		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
 }
 
 /* --- Money ------------------------------------------------------------------------------------ */
@@ -178,5 +226,6 @@ void doctor_stack(struct doctor *doctor)
 	check_ceilings(doctor);
 	bl_check_bucket(doctor->aws, doctor->stack.store, doctor->stack.region, &doctor->checks);
 	check_images(doctor);
+	check_image(doctor);
 	check_budget(doctor);
 }

@@ -5,6 +5,7 @@
 #include "aws/budgets.h"
 #include "aws/quotas.h"
 #include "run/doctor.h"
+#include "run/image_look.h"
 
 /* The judgements: pure, from what was seen to what it means. */
 
@@ -44,6 +45,9 @@ void bl_doctor_judge_budget(const char *name, const struct bl_budget *budget,
                             struct bl_checks *out);
 /* What the templates' drivers serve, as far as the stack says it. */
 void bl_doctor_judge_cuda(const struct bl_stack *stack, struct bl_checks *out);
+/* The image of a commit. gpu: whether the job needs one, and so a driver. */
+void bl_doctor_judge_image(const struct bl_stack *stack, const char *sha,
+                           const struct bl_looked *image, bool gpu, struct bl_checks *out);
 
 /* --- GitHub ----------------------------------------------------------------------------------- */
 

@@ -169,9 +169,32 @@ void bl_doctor_judge_cuda(const struct bl_stack *stack, struct bl_checks *out)
 			bl_buf_addf(&line, " (driver %.32s)", one->driver);
 	}
 	if (line.len)
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s; launch compares it with the image's",
-		             bl_buf_text(&line));
+		bl_check_add(out, id, title, BL_CHECK_OK, "%s", bl_buf_text(&line));
 	else
 		bl_check_add(out, id, title, BL_CHECK_SKIPPED,
 		             "the stack does not say what its machine image serves");
+}
+
+void bl_doctor_judge_image(const struct bl_stack *stack, const char *sha,
+                           const struct bl_looked *image, bool gpu, struct bl_checks *out)
+{
+	static const char id[] = "image", title[] = "Image of this commit";
+	const char *cuda = image->needs.cuda;
+	struct bl_check *check;
+	char why[160] = "";
+	bool runs = !gpu;
+
+	for (size_t i = 0; i < stack->n_templates && !runs; i++)
+		runs = bl_image_runs_on(&image->needs, stack->templates[i].driver,
+		                        stack->templates[i].cuda_max, why);
+	if (runs) {
+		bl_check_add(out, id, title, BL_CHECK_OK, "%.12s is %.19s%s%s", sha, image->digest,
+		             *cuda ? ", CUDA " : "", cuda);
+		return;
+	}
+	check = bl_check_add(out, id, title, BL_CHECK_FAIL, "%.12s: %s", sha, why);
+	bl_check_next(check, BL_EINPUT,
+	              "use a base image for CUDA %.8s, or a newer AMI in the stack's launch "
+	              "template",
+	              stack->n_templates ? stack->templates[0].cuda_max : "?");
 }

@@ -11,6 +11,7 @@ from cloud import BUCKET, REGION, env_of
 from cloud_ec2 import SUBNETS, TEMPLATE, TEMPLATE_VERSION
 from conftest import PATIENCE
 from github_fake import OWNER_ID, REPOSITORY, REPOSITORY_ID
+from registries import BASE_LAYERS, Layout
 
 CONFIG = "version: 1\ncommand: [python, train.py]\ngpu: l4\nmax_runtime: 4h\n"
 WORKFLOW = """\
@@ -293,6 +294,37 @@ def test_forks_with_write_tokens(clinic):
     done, told, checks = clinic.told()
     assert done.returncode == 4 and told["first"] == "fork-tokens"
     assert "Send write tokens" in checks["fork-tokens"]["next"]
+
+
+def commit(clinic):
+    env = dict(clinic.env, GIT_CONFIG_GLOBAL="/dev/null")
+    for command in (["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@example.com", "commit",
+                                    "-q", "-m", "first"]):
+        subprocess.run(["git", *command], cwd=clinic.path, env=env, check=True)
+
+
+def test_image_of_the_commit(clinic, tmp_path_factory):
+    """Not pushed yet; then pushed, for a CUDA that the driver serves, and for one that it does not."""
+    repository = f"{clinic.peer.registry}/demo"
+    clinic.env.update(HOME=str(clinic.path), DOCKER_CONFIG="/nonexistent",
+                      REGISTRY_AUTH_FILE="/dev/null", XDG_RUNTIME_DIR="/nonexistent")
+    clinic.peer.stack(image_repository=repository)
+    commit(clinic)
+    assert "push-image makes it" in clinic.told()[2]["image"]["seen"]
+    layout = Layout(tmp_path_factory.mktemp("layout") / "base")
+    layout.image("base", BASE_LAYERS, config={"Env": ["CUDA_VERSION=12.4.1"], "Cmd": ["sh"]})
+    done = subprocess.run([clinic.branchline, "push-image", "--to", repository, "--image-base",
+                           f"oci:{layout.path}:base"], cwd=clinic.path, env=clinic.env,
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    check = clinic.told()[2]["image"]
+    assert check["state"] == "ok" and check["seen"].endswith(", CUDA 12.4.1"), check
+    clinic.peer.stack(image_repository=repository, templates=[
+        {"id": TEMPLATE, "version": TEMPLATE_VERSION, "types": ["g6.xlarge"],
+         "driver": "470.57.02", "cuda_max": "11.4"}])
+    done, _, checks = clinic.told()
+    assert checks["image"]["state"] == "fail" and done.returncode == 2, checks["image"]
+    assert "CUDA 11.4" in checks["image"]["next"]
 
 
 def workflow_env(clinic, **more):

@@ -154,10 +154,44 @@ static void drivers(void **state)
 	(void)state;
 	checks.n = 0;
 	bl_doctor_judge_cuda(&both, &checks);
-	only(0, BL_CHECK_OK, BL_OK, "CUDA up to 12.4 (driver 550.54), CUDA up to 11.8;");
+	only(0, BL_CHECK_OK, BL_OK, "CUDA up to 12.4 (driver 550.54), CUDA up to 11.8");
 	checks.n = 0;
 	bl_doctor_judge_cuda(&none, &checks);
 	only(1, BL_CHECK_SKIPPED, BL_OK, "does not say");
+}
+
+static void images(void **state)
+{
+	static const struct bl_stack one = {
+		.templates = { { .cuda_max = "12.4", .driver = "550.54.15" } },
+		.n_templates = 1,
+	};
+	static const struct {
+		struct bl_image_needs needs;
+		bool gpu;
+		enum bl_check_state state;
+		const char *seen;
+	} table[] = {
+		{ { .cuda = "12.4.1" },
+		  true,
+		  BL_CHECK_OK,
+		  "0123456789ab is sha256:aaaaaaaaaaaa, CUDA" },
+		{ { .cuda = "" }, true, BL_CHECK_OK, "is sha256:aaaaaaaaaaaa" },
+		{ { .cuda = "13.0" }, true, BL_CHECK_FAIL, "0123456789ab: " },
+		{ { .cuda = "13.0" }, false, BL_CHECK_OK, "CUDA 13.0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_looked image = { .needs = table[i].needs };
+
+		memset(image.digest, 'a', 71);
+		memcpy(image.digest, "sha256:", 7);
+		checks.n = 0;
+		bl_doctor_judge_image(&one, "0123456789abcdef", &image, table[i].gpu, &checks);
+		only(i, table[i].state, table[i].state == BL_CHECK_FAIL ? BL_EINPUT : BL_OK,
+		     table[i].seen);
+	}
 }
 
 int main(void)
@@ -168,6 +202,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(money),
 		cmocka_unit_test(drivers),
+		cmocka_unit_test(images),
 	};
 
 	return cmocka_run_group_tests_name("doctor_stack", tests, NULL, NULL);
