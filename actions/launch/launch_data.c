@@ -32,17 +32,43 @@ static int out_of_reach(const struct bl_channel *channel, struct bl_err *err)
 	               channel->name);
 }
 
+/* What lies in a bucket, or is of another run. */
+static int check_there(struct launching *launching, const struct bl_channel *from,
+                       struct bl_data_found *found, struct bl_data_place *place, struct bl_err *err)
+{
+	const size_t at = launching->n_channels;
+	struct bl_data_channel channel = {
+		.name = from->name,
+		.uri = from->uri,
+		.version = from->version,
+		.include = from->include,
+	};
+
+	if (bl_data_format_parse(from->format, &channel.format, err) ||
+	    bl_data_depth_parse(bl_config_text(&launching->config, "data_check"), &channel.depth,
+	                        err) ||
+	    bl_data_s3_check(launching->cloud.aws, launching->cloud.store, &channel, NULL, NULL,
+	                     found, place, err))
+		return bl_wrap(err, "data channel '%s'", from->name);
+	memcpy(launching->channel_uris[at], place->uri, sizeof(place->uri));
+	return 0;
+}
+
 static int check_channel(struct launching *launching, size_t i, struct bl_buf *said,
                          struct bl_err *err)
 {
 	const size_t at = launching->n_channels;
 	struct bl_data_found found = { 0 };
+	struct bl_data_place place = { 0 };
 	struct bl_channel channel;
+	bool is_remote;
 
 	bl_config_channel(&launching->config, i, &channel);
-	if (!launching->is_local)
+	is_remote = channel.uri && bl_data_is_remote(channel.uri);
+	if (!launching->is_local && !is_remote)
 		return out_of_reach(&channel, err);
-	if (check_here(launching, i, &found, err))
+	if (!launching->is_local ? check_there(launching, &channel, &found, &place, err)
+	                         : check_here(launching, i, &found, err))
 		return -1;
 	memcpy(launching->channel_digests[at], found.digest, sizeof(found.digest));
 	launching->channels[at] =
@@ -56,6 +82,14 @@ static int check_channel(struct launching *launching, size_t i, struct bl_buf *s
 	if (at)
 		bl_buf_adds(said, "; ");
 	channel_describe(channel.name, &found, said);
+	if (place.region[0])
+		bl_buf_addf(said, " in %s", place.region);
+	if (place.storage_class[0] && strcmp(place.storage_class, "STANDARD") != 0)
+		bl_buf_addf(said, " (%s)", place.storage_class);
+	if (place.other_region)
+		bl_buf_addf(&launching->notes,
+		            "data %s is in %s, not in %s: reading it costs money and time\n",
+		            channel.name, place.region, bl_aws_region(launching->cloud.aws));
 	return 0;
 }
 

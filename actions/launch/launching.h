@@ -5,6 +5,7 @@
 #include "actions/launch/launch.h"
 #include "codec/git_tree.h"
 #include "codec/oci.h"
+#include "run/data_s3.h"
 #include "run/doctor.h"
 #include "run/launch_estimate.h"
 #include "run/launch_gate.h"
@@ -37,7 +38,7 @@ struct launching {
 
 	size_t n_channels;
 	struct bl_spec_channel channels[LAUNCH_CHANNELS_MAX];
-	char channel_uris[LAUNCH_CHANNELS_MAX][1200];
+	char channel_uris[LAUNCH_CHANNELS_MAX][BL_DATA_URI_SIZE];
 	char channel_digests[LAUNCH_CHANNELS_MAX][BL_SHA256_HEX];
 	char data_digest[BL_SHA256_HEX];
 
