@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "run/index.h"
 #include "run/report.h"
 #include "run/resolve.h"
 #include "run/settle.h"
@@ -194,11 +195,27 @@ static void tidy(const struct local *local)
 	bl_log_err(BL_LOG_WARN, &err);
 }
 
+/* What passed its gate becomes what later runs are compared with; without one, host has entered it. */
+static int enter_index(struct local *local, const struct bl_outcome *outcome,
+                       const struct bl_report *report, struct bl_err *err)
+{
+	BL_AUTO(bl_run) run = { 0 };
+	bool entered;
+
+	if (!report->gates || report->gate_failed)
+		return 0;
+	if (bl_run_read(local->store, local->run, &run, err) ||
+	    bl_index_update(local->store, &run, outcome, &entered, err))
+		return bl_wrap(err, "index of baselines");
+	return 0;
+}
+
 /* The verb's own end: what the outcome says, in the exit status too. */
 static int conclude(struct local *local, const struct options *opt, struct bl_err *err)
 {
 	struct bl_attempts attempts;
 	const struct bl_result *result = &attempts.outcome.result;
+	const struct bl_baseline_place place = { .root = local->git.found ? local->root : NULL };
 	BL_AUTO(bl_report) report = { 0 };
 	BL_AUTO(bl_buf) text = BL_BUF(BL_DOC_MAX);
 
@@ -207,13 +224,19 @@ static int conclude(struct local *local, const struct options *opt, struct bl_er
 		return bl_wrap(err, "run %s", local->run);
 	if (!attempts.has_outcome)
 		return say_interrupted(local, &attempts, err);
-	if (bl_report_build(local->store, local->run, NULL, NULL, NULL, &report, err))
+	if (bl_report_build(local->store, local->run, NULL, NULL, &place, &report, err))
 		return bl_wrap(err, "report");
 	if (opt->json ? bl_report_json(&report, &text, err)
 	              : bl_report_term(&report, bl_log_colour(STDOUT_FILENO), show_columns(), &text,
 	                               err))
 		return bl_wrap(err, "report");
 	fputs(bl_buf_text(&text), stdout);
+	if (enter_index(local, &attempts.outcome, &report, err))
+		return -1;
+	if (report.gate_failed) {
+		bl_fail(err, BL_ETRAIN, "run %s: %.300s", local->run, report.verdict);
+		return bl_next(err, "%s", report.next);
+	}
 	if (result->status == BL_STATUS_SUCCESS) {
 		if (!*result->message) /* it says what the store lacks: then the trees have it */
 			tidy(local);

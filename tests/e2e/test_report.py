@@ -146,3 +146,23 @@ def test_diff_names_parameters_files_and_metrics(runs):
     doc = json.loads(project.call("diff", first, second, "--json").stdout)
     assert (doc["a"], doc["b"]) == (first, second)
     assert any("new.txt" in line for line in doc["files"])
+
+
+def test_a_gate_decides_what_becomes_a_baseline(branchline, tmp_path):
+    """The trainer's loss falls below 9 and not below 0."""
+    project = Project(branchline, tmp_path / "project")
+    entries = lambda: sorted(project.store.glob("index/*/*/trees/*.json"))
+    text = (project.path / "branchline.yaml").read_text()
+    (project.path / "branchline.yaml").write_text(
+        text.replace("metrics: {primary: loss}", "metrics: {primary: loss, fail_if: [loss > 0]}"))
+    project.commit("a gate that nothing passes")
+    done = project.call("local", check=False)
+    assert done.returncode == 1 and "fails its gate: loss" in done.stderr and not entries()
+    assert project.outcome()["status"] == "success"
+    done = project.call("report", "--format", "md", check=False)
+    assert done.returncode == 1 and "Training finished, but fails its gate" in done.stdout
+    (project.path / "branchline.yaml").write_text(
+        text.replace("metrics: {primary: loss}", "metrics: {primary: loss, fail_if: [loss > 9]}"))
+    project.commit("one that it passes")
+    project.call("local")
+    assert len(entries()) == 1
