@@ -195,7 +195,7 @@ static void tidy(const struct local *local)
 	bl_log_err(BL_LOG_WARN, &err);
 }
 
-/* What passed its gate becomes what later runs are compared with; without one, host has entered it. */
+/* What passed its gate is what later runs are compared with; without one, host entered it. */
 static int enter_index(struct local *local, const struct bl_outcome *outcome,
                        const struct bl_report *report, struct bl_err *err)
 {

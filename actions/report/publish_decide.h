@@ -7,7 +7,7 @@
 
 /* What is made public, decided. All pure. */
 
-/* A commit status's: "success", "failure" (of what was tried), "error" (of what it was tried on). */
+/* A commit status's: "success", "failure" of what was tried, "error" of what it was tried on. */
 const char *publish_state(const struct bl_result *result, bool gate_failed);
 /* Of the step's output `verdict`: "better" "worse" "same" "gate" "none". */
 const char *publish_word(const struct bl_report *report);

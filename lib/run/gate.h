@@ -39,7 +39,7 @@ struct bl_gate {
 /* BL_EINPUT: "at character N: expected X, found 'Y'". Pure. */
 BL_MUST int bl_gate_parse(const char *text, struct bl_gate *out, struct bl_err *err);
 
-/* What is known of the metric; NaN: not known. has_now: the run has values, maybe one that is NaN. */
+/* What is known of the metric; NaN: not known. has_now: the run has values, maybe NaN. */
 struct bl_gate_input {
 	double now, baseline, previous;
 	bool has_now;

@@ -89,8 +89,8 @@ struct bl_rules {
 	size_t n_gates;
 };
 /*
- * metrics: the map of that name in a resolved configuration; NULL: no rules. BL_ENOMEM; BL_ECORRUPT:
- * a condition that nothing wrote.
+ * metrics: the map of that name in a resolved configuration; NULL: no rules. BL_ENOMEM;
+ * BL_ECORRUPT: a condition that is none.
  */
 BL_MUST int bl_rules_read(const struct bl_value *metrics, struct bl_rules *out, struct bl_err *err);
 void bl_rules_done(struct bl_rules *rules);
@@ -224,8 +224,8 @@ BL_MUST int bl_report_json(const struct bl_report *report, struct bl_buf *out, s
 BL_MUST int bl_report_term(const struct bl_report *report, bool colour, unsigned columns,
                            struct bl_buf *out, struct bl_err *err);
 
-/* A picture of the curves alone: a whole SVG document, at most 12 charts, the primary first. Without
- * any curve it says so. */
+/* A picture of the curves alone: a whole SVG document, at most 12 charts, the primary first.
+ * Without any curve it says so. */
 BL_MUST int bl_report_svg(const struct bl_report *report, struct bl_buf *out, struct bl_err *err);
 
 /* Parts of the JSON that `diff` writes too: members "metrics" and "differences" of an open map. */

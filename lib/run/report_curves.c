@@ -11,14 +11,14 @@
 
 static const char style[] =
 	"<style>text{font:11px "
-        "system-ui,sans-serif;fill:#57606a}.title{font-size:13px;font-weight:600;"
+	"system-ui,sans-serif;fill:#57606a}.title{font-size:13px;font-weight:600;"
 	"fill:#1f2328}.grid{stroke:#d8dee4}.curve{fill:none;stroke-width:2;stroke-linecap:round;"
 	"stroke-linejoin:round;vector-effect:non-scaling-stroke}.noisy{opacity:.3}.s0{stroke:#"
-        "2563eb}"
+	"2563eb}"
 	".s1{stroke:#f97316}.s2{stroke:#8b949e}circle.s0{fill:#2563eb}circle.s1{fill:#f97316}"
 	"circle.s2{fill:#8b949e}text.k0{fill:#2563eb}text.k1{fill:#c2570c}text.k2{fill:#6e7781}"
 	"line.resume,.nan-edge{stroke:#8b949e;stroke-dasharray:3 "
-        "3}rect.nan{fill:#cf222e;opacity:.1}"
+	"3}rect.nan{fill:#cf222e;opacity:.1}"
 	"text.nan{fill:#cf222e}.log-scale,.cursor,.dot{display:none}</style>";
 
 static void add_legend(const struct bl_report *report, const struct bl_html_chart *chart,

@@ -213,8 +213,8 @@ static int judge_gates(struct bl_report *report, struct bl_err *err)
 }
 
 /*
- * "Cost $0.63, 61 % below on-demand · 41 min on g6.xlarge spot us-east-1b · 1 interruption, resumed
- * at step 400"
+ * "Cost $0.63, 61 % below on-demand · 41 min on g6.xlarge spot us-east-1b · 1 interruption,
+ * resumed at step 400"
  */
 static void judge_facts(struct bl_report *report)
 {

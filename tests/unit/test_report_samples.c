@@ -111,7 +111,7 @@ static void put_output(struct bl_store *store, const char *run, const char *name
 		&doc,
 		"{\"schema\":1,\"run\":\"%s\",\"attempt\":1,\"seq\":0,\"at_ms\":1,\"entries\":[{"
 		"\"path\":\"output/"
-	        "%s\",\"size\":%zu,\"crc64nvme\":\"AAAAAAAAAAA=\",\"key\":\"%s\"}]}",
+		"%s\",\"size\":%zu,\"crc64nvme\":\"AAAAAAAAAAA=\",\"key\":\"%s\"}]}",
 		run, name, strlen(text), key.text);
 	put_object(store, manifest.text, bl_buf_text(&doc));
 }
