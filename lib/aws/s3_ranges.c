@@ -56,10 +56,8 @@ static int refused(const struct slot *slot, struct bl_err *err)
 {
 	const struct bl_aws_reply *reply = &slot->reply;
 
-	if (reply->http.status == 412 || reply->http.status == 416) {
+	if (reply->http.status == 412 || reply->http.status == 416)
 		bl_recode(err, BL_EDATA);
-		bl_next(err, "it changed since it was listed: wait until nobody writes it");
-	}
 	bl_s3_failed(slot->reading->s3, "read", slot->range.key, reply, err);
 	if (!strcmp(reply->code, "InvalidObjectState"))
 		bl_recode(err, BL_EDATA);
