@@ -232,7 +232,10 @@ static void add_details(const struct bl_comment *comment, struct bl_buf *out)
 {
 	bl_buf_adds(out, "<details><summary>Commit, job and place</summary>\n\n");
 	add_about(out, "commit", comment_text(comment->sha));
-	add_about(out, "job", *comment_text(comment->job) ? comment->job : "the default one");
+	if (*comment_text(comment->job))
+		add_about(out, "job", comment->job);
+	else
+		bl_buf_adds(out, "- job: the default one\n");
 	add_about(out, "asked for by", comment_text(comment->actor));
 	add_about(out, "run", comment_text(comment->run));
 	add_about(out, "machine", comment_text(comment->place));

@@ -117,7 +117,7 @@ static void add_launching(const struct bl_comment *comment, struct bl_buf *out)
 {
 	bl_buf_adds(out, "Launching ");
 	add_sha(comment, out);
-	if (*comment_text(comment->phase)) {
+	if (*comment_text(comment->phase) && strcmp(comment->phase, "launch") != 0) {
 		bl_buf_adds(out, ": ");
 		bl_text_md(out, comment->phase, HEADING_CHARS);
 	}

@@ -145,7 +145,7 @@ def test_a_file_that_is_wrong(guard, github):
     step = guard()
     assert step.code == 2 and "max_runtime" in step.errors()[0]
     assert f"{SHA[:7]}:branchline.yaml:4:1" in step.errors()[0]
-    assert "**Next:** did you mean" in github.sticky(12)["body"]
+    assert "**Next:** branchline config" in github.sticky(12)["body"]
 
 
 @pytest.mark.parametrize("label", ["bug", "training", "train-soon"])
