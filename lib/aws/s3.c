@@ -132,23 +132,6 @@ int bl_s3_reach(struct bl_s3 *s3, const struct bl_call *call, struct bl_err *err
 	return 0;
 }
 
-int bl_s3_head_bucket(struct bl_s3 *s3, const struct bl_call *call, char region[BL_REGION_SIZE],
-                      struct bl_err *err)
-{
-	BL_AUTO(bl_aws_request) request = BL_AWS_REQUEST;
-	BL_AUTO(bl_aws_reply) reply = { 0 };
-	char got[BL_REGION_SIZE];
-
-	if (bl_s3_object_request(s3, "HEAD", "HeadBucket", NULL, call, &request, err))
-		return -1;
-	if (bl_aws_send(s3->aws, &request, &reply, err))
-		return bl_s3_failed(s3, "look at", NULL, &reply, err);
-	if (!bl_http_header(&reply.http, "x-amz-bucket-region", got, sizeof(got)))
-		got[0] = '\0';
-	memcpy(region, got, sizeof(got));
-	return 0;
-}
-
 int bl_s3_head(struct bl_s3 *s3, const struct bl_call *call, const char *key,
                struct bl_s3_object *out, struct bl_err *err)
 {

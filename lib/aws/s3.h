@@ -31,13 +31,6 @@ struct bl_aws *bl_s3_aws(struct bl_s3 *s3);
 /* Asks whether the bucket is there and may be listed. BL_ENOENT, BL_EDENIED. */
 BL_MUST int bl_s3_reach(struct bl_s3 *s3, const struct bl_call *call, struct bl_err *err);
 
-/*
- * HeadBucket: whether it is there and may be asked for, and its region ("" from servers that do not
- * say). BL_ENOENT, BL_EDENIED.
- */
-BL_MUST int bl_s3_head_bucket(struct bl_s3 *s3, const struct bl_call *call,
-                              char region[BL_REGION_SIZE], struct bl_err *err);
-
 /* "s3://bucket/key": bucket and the rest. BL_EINPUT. */
 BL_MUST int bl_s3_uri(const char *uri, char bucket[64], char key[1025], struct bl_err *err);
 
@@ -100,7 +93,8 @@ struct bl_s3_ranges {
 };
 BL_MUST int bl_s3_get_ranges(struct bl_s3 *s3, const struct bl_call *call,
                              const struct bl_s3_ranges *ranges, struct bl_err *err);
-/* Region that the bucket lies in; "" where it does not say (who is not AWS). */
+/* HeadBucket: the region that it lies in; "" where it does not say (who is not AWS). BL_ENOENT,
+ * BL_EDENIED. */
 BL_MUST int bl_s3_region(struct bl_s3 *s3, const struct bl_call *call, char *region, size_t size,
                          struct bl_err *err);
 BL_MUST int bl_s3_delete(struct bl_s3 *s3, const struct bl_call *call, const char *key,

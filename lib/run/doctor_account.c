@@ -96,7 +96,7 @@ void bl_check_bucket(struct bl_aws *aws, const char *store, const char *region,
 		return;
 	}
 	if (bl_s3_uri(store, bucket, key, &err) || bl_s3_open(aws, &options, &s3, &err) ||
-	    bl_s3_head_bucket(s3, &call, owner, &err)) {
+	    bl_s3_region(s3, &call, owner, sizeof(owner), &err)) {
 		/* a run cannot do without it */
 		bl_check_failed(out, bucket_id, bucket_title, BL_CHECK_FAIL, &err);
 		return;

@@ -183,7 +183,7 @@ static int ask_for_a_bucket(struct bl_err *err)
 	BL_S3 s3 = NULL;
 
 	return bl_s3_open(open_already, &options, &s3, err) ||
-	                       bl_s3_head_bucket(s3, NULL, region, err)
+	                       bl_s3_region(s3, NULL, region, sizeof(region), err)
 	               ? -1
 	               : 0;
 }
