@@ -184,7 +184,7 @@ int bl_expense_read(struct bl_store *store, const char *run, unsigned newest, in
 	return 0;
 }
 
-#define MONTH_RUNS 500u
+#define MONTH_RUNS 300u
 #define FIRST_ATTEMPTS 2u
 
 /* How many of the newest ids begin in the month of at_ms: "202611...". */

@@ -40,7 +40,7 @@ BL_MUST int bl_expense_add(struct bl_expense *expense, const struct bl_started *
 
 /*
  * All runs of the store that began in the UTC month of at_ms: NaN when none of them has a price.
- * At most the 500 newest are counted.
+ * At most the 300 newest are counted.
  */
 BL_MUST int bl_expense_month(struct bl_store *store, int64_t at_ms, double *usd,
                              struct bl_err *err);

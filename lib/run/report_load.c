@@ -4,6 +4,7 @@
 #include "run/attempt.h"
 #include "run/report.h"
 #include "run/run.h"
+#include "run/store_warm.h"
 #include "run/stream.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@
 #define LOG_LINES 50u
 #define LOG_BYTES (32u << 10)
 #define OLDER_RUNS 100u /* looked through for the previous run */
+#define BATCH 25u
 
 /* A line that redraws itself ends as its last drawing; colours go. */
 static void add_log_line(struct bl_buf *out, char *line, size_t len)
@@ -196,24 +198,54 @@ static int is_previous(struct bl_store *store, const struct bl_run *now, const c
 	return 0;
 }
 
+/* Across a network not one document after the other. */
+static int fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from, size_t n,
+                 struct bl_err *err)
+{
+	static const char *const wanted[] = { "run.json", "outcome.json", "SUCCESS", "FAILURE" };
+	size_t n_keys = n * BL_COUNT(wanted);
+	struct bl_key *keys = calloc(n_keys + 1, sizeof(*keys));
+	const char **names = calloc(n_keys + 1, sizeof(*names));
+	int rc = -1;
+
+	if (!keys || !names) {
+		bl_fail(err, BL_ENOMEM, "previous run: out of memory");
+		goto out;
+	}
+	for (size_t i = 0; i < n_keys; i++) {
+		keys[i] = bl_key_run(list->ids[from + i / BL_COUNT(wanted)], "%s",
+		                     wanted[i % BL_COUNT(wanted)]);
+		names[i] = keys[i].text;
+	}
+	rc = bl_store_warm_fetch(warm, names, n_keys, err);
+out:
+	free(keys);
+	free(names);
+	return rc;
+}
+
 /* Newest success before `now` on its branch; previous stays "" without one. */
 static int find_previous(struct bl_store *store, const struct bl_run *now,
                          char previous[BL_RUN_SIZE], struct bl_err *err)
 {
 	BL_AUTO(bl_run_ids) list = { 0 };
-	size_t looked = 0;
+	BL_STORE warm = NULL;
+	size_t from = 0, n;
 	bool is_it;
 
-	if (bl_run_ids_read(store, &list, err))
+	if (bl_run_ids_read(store, &list, err) || bl_store_warm_open(store, &warm, err))
 		return -1;
-	for (size_t i = 0; i < list.n && looked < OLDER_RUNS; i++) {
-		if (strcmp(list.ids[i], now->id) >= 0)
-			continue;
-		looked++;
-		if (is_previous(store, now, list.ids[i], &is_it, err))
+	while (from < list.n && strcmp(list.ids[from], now->id) >= 0)
+		from++;
+	n = list.n - from < OLDER_RUNS ? list.n - from : OLDER_RUNS;
+	for (size_t i = 0; i < n; i++) {
+		if (i % BATCH == 0 && bl_store_is_remote(bl_store_uri(store)) &&
+		    fetch(warm, &list, from + i, n - i < BATCH ? n - i : BATCH, err))
+			return -1;
+		if (is_previous(warm, now, list.ids[from + i], &is_it, err))
 			return -1;
 		if (is_it) {
-			memcpy(previous, list.ids[i], BL_RUN_SIZE);
+			memcpy(previous, list.ids[from + i], BL_RUN_SIZE);
 			return 0;
 		}
 	}
