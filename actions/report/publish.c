@@ -68,27 +68,28 @@ static int put_summary(const struct publishing *it, struct bl_err *err)
 	return bl_report_comment(it->report, &text, err) ? -1 : workflow_summary(&text, err);
 }
 
+static int not_entered(const struct publishing *it)
+{
+	bl_log(BL_LOG_WARN,
+	       "report: this role may not write the index: run %s is no baseline until somebody "
+	       "who may calls `branchline baseline %s`",
+	       bl_run_short(it->run->id), it->run->id);
+	return 0;
+}
+
 /* A role that may only watch writes no index: said, and lived with. */
 static int enter_index(struct publishing *it, const struct bl_outcome *outcome, struct bl_err *err)
 {
-	if (it->out->gate_failed)
+	if (it->out->gate_failed || bl_index_objection(it->run, outcome))
 		return 0;
-	if (it->cloud->watch_only) {
-		if (!bl_index_objection(it->run, outcome))
-			bl_log(BL_LOG_INFO,
-			       "report: this role may only watch: run %s is not entered as a "
-			       "baseline",
-			       it->run->id);
-		return 0;
-	}
+	if (it->cloud->watch_only)
+		return not_entered(it);
 	if (!bl_index_update(it->cloud->store, it->run, outcome, &it->out->entered, err))
 		return 0;
-	if (err->code == BL_EDENIED)
-		bl_next(err,
-		        "this role may not name a baseline; `branchline baseline %s` by one "
-		        "that may",
-		        it->run->id);
-	return -1;
+	if (err->code != BL_EDENIED)
+		return -1;
+	bl_err_clear(err);
+	return not_entered(it);
 }
 
 static int settle(struct publishing *it, struct bl_err *err)

@@ -8,6 +8,7 @@ import time
 import jsonschema
 import pytest
 
+from cloud import BUCKET
 from conftest import PATIENCE
 from published import SCHEMA, Repository, lines
 
@@ -359,3 +360,21 @@ def test_a_command_in_a_step_only_prints(github, job):
     assert done.stdout.startswith("<!-- branchline:report") and github.comments(PR) == []
     done = job.report(run, "--format", "md", check=0)
     assert done.stdout.startswith("<!-- branchline:report") and github.comments(PR) == []
+
+
+def test_a_bucket_is_a_store_too(github, job, peer):
+    """An index that this role may not write is said; the rest is made."""
+    run = of_topic(job, attempts=[("spot", 0.33, "interrupted"), ("spot", 0.33, "success")])
+    peer.put_many({path.relative_to(job.repo.store).as_posix(): path.read_bytes()
+                   for path in job.repo.store.rglob("*") if path.is_file()})
+    peer.script(operation="PutObject", key=f"index/{job.repo.key}/*", error="AccessDenied", status=403, count=9)
+    job.keep("run", run=run, store=f"s3://{BUCKET}", place="", job="default")
+    done = job.repo.call(dict(job.env, **peer.env()), "report", check=0)
+    said = done.stdout + done.stderr
+    assert "may not write the index" in said and f"branchline baseline {run}" in said
+    body = github.sticky(PR, "default")["body"]
+    assert "Cost &#36;0.34, 59 % below on-demand" in body and "2 commits before this branch began" in body
+    assert f"branchline pull {run} --store s3://{BUCKET}" in body
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(peer.get(f"runs/{run}/reported.json")))
+    asked = peer.operations()
+    assert len(asked) < 90, asked
