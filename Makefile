@@ -158,11 +158,11 @@ format:
 	@tools/deps.sh lint
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-14 -i
 
-## make bench        start-up, capture, quiet cost, report, S3, images; with peers
+## make bench        start-up, capture, quiet cost, report, S3, images, a launch; with peers
 bench: dist
 	@tools/deps.sh bench && tools/venv.sh bench && tools/peers.sh crane
 	+@PATH=$(ROOT)/bin:$$PATH $(MAKE) --no-print-directory $(DIST_VARIANT) bench-tools
-	@for part in run s3 image; do tests/bench/$$part.py $(DIST) build/dist/obj/bench || exit; done
+	@for part in run s3 image launch; do tests/bench/$$part.py $(DIST) build/dist/obj/bench || exit; done
 
 ## make soak         what takes long: full counts, fuzzers, reproducible dist
 soak:

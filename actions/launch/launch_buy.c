@@ -155,9 +155,15 @@ static int buy(struct launching *launching, const struct bl_run *run, struct bl_
                struct bl_err *err)
 {
 	const struct bl_launch_place place = place_of(launching);
-	const struct bl_launch_order order = { .purchases = &launching->purchases,
-		                               .disk_usd_hour = launching->estimate.disk_usd_hour };
+	char sha256[BL_SHA256_HEX];
+	struct bl_launch_order order = { .purchases = &launching->purchases,
+		                         .disk_usd_hour = launching->estimate.disk_usd_hour };
 
+	if (launching->spec.len) {
+		if (bl_sha256_of(bl_buf_text(&launching->spec), launching->spec.len, sha256, err))
+			return -1;
+		order.spec_sha256 = sha256;
+	}
 	if (launching->adopt == BL_ADOPT_CREATE && !launching->is_local)
 		return bl_launch_buy(&place, run, 1, &order, out, err);
 	return bl_launch_attempt(&place, run, 1, false, out, err);
@@ -173,7 +179,9 @@ int launch_buy(struct launching *launching, struct bl_started *out, struct bl_er
 		todo = find_started(launching, out, err);
 	if (todo <= 0)
 		return todo;
-	if (bl_run_read(launching->cloud.store, launching->run, &run, err))
+	if (launching->spec.len ? bl_run_parse(bl_buf_text(&launching->spec), launching->spec.len,
+	                                       launching->run, &run, err)
+	                        : bl_run_read(launching->cloud.store, launching->run, &run, err))
 		return -1;
 	BL_FAILPOINT("launch.buy.before");
 	if (*launching->stop || buy(launching, &run, out, err))

@@ -12,6 +12,7 @@ void launching_done(struct launching *launching)
 	bl_market_answers_done(&launching->answers);
 	bl_config_done(&launching->config);
 	bl_buf_done(&launching->notes);
+	bl_buf_done(&launching->spec);
 	cloud_done(&launching->cloud);
 }
 

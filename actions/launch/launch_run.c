@@ -307,18 +307,21 @@ static int take_key(struct launching *launching, struct bl_err *err)
 
 int phase_store(struct launching *launching, struct bl_buf *said, struct bl_err *err)
 {
-	BL_AUTO(bl_buf) text = BL_BUF(BL_DOC_MAX);
+	struct bl_buf *text = &launching->spec;
 	struct bl_key key;
 
-	if (take_key(launching, err) || launch_spec(launching, launching->run, &text, err))
+	*text = BL_BUF(BL_DOC_MAX);
+	if (take_key(launching, err) || launch_spec(launching, launching->run, text, err))
 		return -1;
 	key = bl_key_run(launching->run, "run.json");
 	BL_FAILPOINT("launch.run.before");
-	if (bl_store_put_if_absent(launching->cloud.store, NULL, key.text, text.data, text.len,
+	if (bl_store_put_if_absent(launching->cloud.store, NULL, key.text, text->data, text->len,
 	                           err)) {
 		if (err->code != BL_EEXIST)
 			return bl_wrap(err, "store run %s", launching->run);
-		bl_err_clear(err); /* its reply was lost, or another launch of this job was first */
+		/* its reply was lost, or another launch of this job was first: what stands counts */
+		bl_err_clear(err);
+		bl_buf_reset(text);
 	}
 	BL_FAILPOINT("launch.run.after");
 	bl_buf_adds(said, launching->run);

@@ -58,6 +58,7 @@ struct launching {
 	struct bl_buf
 		notes; /* a line for each price that is not known, each type that is left out */
 	char host_sha256[65]; /* of branchline-runner; "" engine local */
+	struct bl_buf spec;   /* run.json as we have just stored it; empty: another's stands */
 
 	enum bl_class class; /* of a failure, where a phase knows it better than its code says */
 	int64_t began_ms;

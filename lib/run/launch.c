@@ -117,9 +117,13 @@ static int prepare(struct buying *buying, const struct bl_launch_order *order, u
 	const struct bl_launch_place *place = buying->place;
 	const struct bl_run *run = buying->run;
 
-	if (hash_spec(place->store, run->id, buying->spec_sha256, err) ||
-	    (attempt > 1 &&
-	     bl_run_spent_ms(place->store, run->id, attempt - 1, &buying->spent_ms, err)))
+	if (order->spec_sha256)
+		snprintf(buying->spec_sha256, sizeof(buying->spec_sha256), "%s",
+		         order->spec_sha256);
+	else if (hash_spec(place->store, run->id, buying->spec_sha256, err))
+		return -1;
+	if (attempt > 1 &&
+	    bl_run_spent_ms(place->store, run->id, attempt - 1, &buying->spent_ms, err))
 		return -1;
 	buying->start = (struct bl_start){
 		.store = place->store,

@@ -12,8 +12,9 @@
  */
 struct bl_launch_order {
 	const struct bl_purchases *purchases;
-	double disk_usd_hour; /* NaN: unknown */
-	enum bl_class *lack;  /* out, may be NULL: of BL_ECAPACITY, as of struct bl_start */
+	double disk_usd_hour;    /* NaN: unknown */
+	const char *spec_sha256; /* of run.json; NULL: it is read */
+	enum bl_class *lack;     /* out, may be NULL: of BL_ECAPACITY, as of struct bl_start */
 };
 BL_MUST int bl_launch_buy(const struct bl_launch_place *place, const struct bl_run *run,
                           unsigned attempt, const struct bl_launch_order *order,
