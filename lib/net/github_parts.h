@@ -20,6 +20,9 @@ struct bl_github {
 	int64_t patience_ms; /* what is left */
 	bool wrote;
 	int64_t wrote_mono_ms; /* when the last write began */
+	/* a limit that was not waited for: nothing is asked before it is over; 0: none */
+	int64_t not_before_mono_ms;
+	struct bl_err limited; /* how it was said */
 	unsigned requests;
 	bool asked_who;
 	char who[64]; /* whose token it is; "" : not a person's */

@@ -150,9 +150,27 @@ static int obey(struct bl_github *github, int64_t ms, const struct bl_github_sai
 		github->patience_ms -= ms;
 		return github->wait(github, ms, err);
 	}
+	github->not_before_mono_ms = bl_mono_ms() + ms;
 	bl_fail(err, BL_ERETRY, "HTTP %d: %s%swait %" PRId64 " s", status, said->text,
 	        said->text[0] ? ": " : "", ms / 1000);
-	return bl_next(err, "GitHub's limit of requests is used up: run this again later");
+	bl_next(err, "GitHub's limit of requests is used up: run this again later");
+	github->limited = *err;
+	return -1;
+}
+
+/* Who goes on asking is locked out for longer. */
+static int heed(struct bl_github *github, struct bl_err *err)
+{
+	int64_t ms = github->not_before_mono_ms - bl_mono_ms();
+
+	if (!github->not_before_mono_ms || ms <= 0)
+		return 0;
+	if (ms <= github->patience_ms) {
+		github->patience_ms -= ms;
+		return github->wait(github, ms, err);
+	}
+	*err = github->limited;
+	return -1;
 }
 
 static bool may_pass(const struct bl_err *err)
@@ -182,7 +200,7 @@ static int ask_all(struct bl_github *github, const struct bl_github_ask *ask,
 		struct bl_github_said said;
 		int64_t ms;
 
-		if (make_room(github, ask, err))
+		if (heed(github, err) || make_room(github, ask, err))
 			return -1;
 		if (!send_once(github, ask, deadline, reply, err)) {
 			if (reply->status / 100 == 2)

@@ -233,6 +233,32 @@ static void patience_ends(void **state)
 	github_close(&at);
 }
 
+static void a_limit_that_is_too_long_is_not_tested(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .times = 1, .status = 429, .headers = "Retry-After: 100\r\n" },
+		{ .body = "{}" },
+	};
+	struct bl_err err = { 0 };
+	struct github at;
+
+	(void)state;
+	github_open(&at, replies, BL_COUNT(replies), 0);
+	assert_int_equal(get(&at, &err), -1);
+	assert_int_equal(err.code, BL_ERETRY);
+	bl_err_clear(&err);
+	assert_int_equal(get(&at, &err), -1);
+	assert_int_equal(err.code, BL_ERETRY);
+	assert_non_null(strstr(err.text, "HTTP 429: wait 100 s"));
+	assert_int_equal(canned_requests(at.server), 1);
+	bl_err_clear(&err);
+	must(at.client->wait(at.client, 45000, &err), &err);
+	must(get(&at, &err), &err); /* 55 s more are within its patience */
+	assert_int_equal(github_waited(1), 55000);
+	assert_int_equal(at.client->patience_ms, 5000);
+	github_close(&at);
+}
+
 static void writes_are_a_second_apart(void **state)
 {
 	const struct canned_reply replies[] = { { .status = 200, .body = "{}" } };
@@ -348,6 +374,7 @@ int main(void)
 		cmocka_unit_test(what_may_be_done_twice_is),
 		cmocka_unit_test(a_limit_is_waited_for),
 		cmocka_unit_test(patience_ends),
+		cmocka_unit_test(a_limit_that_is_too_long_is_not_tested),
 		cmocka_unit_test(writes_are_a_second_apart),
 		cmocka_unit_test(a_stop_ends_a_call),
 		cmocka_unit_test(pages_are_followed),
