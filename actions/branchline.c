@@ -18,6 +18,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "plan", verb_plan, "what a launch would do and cost" },
+	{ "run", verb_run, "train the pushed commit on a machine of the stack, and report" },
 	{ "launch", verb_launch, "check, price and buy one machine that trains a commit" },
 	{ "local", verb_local, "train on this machine, and report" },
 	{ "runs", verb_runs, "list runs, newest first" },
@@ -51,7 +52,7 @@ static const struct {
 	{ "ps", "runs --live" },   { "tail", "logs -f" },
 	{ "log", "logs" },         { "kill", "cancel" },
 	{ "follow", "wait" },      { "train", "local" },
-	{ "run", "local" },        { "delete", "rm" },
+	{ "ssh", "logs -f" },      { "delete", "rm" },
 	{ "download", "pull" },    { "show", "status" },
 	{ "compare", "diff" },     { "resume", "local --resume" },
 	{ "cp", "sync" },          { "copy", "sync" },

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "codec/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,12 +97,24 @@ static int read_main(struct guarded *out, const char *event, struct bl_err *err)
 	return 0;
 }
 
+static int64_t wished_pr;
+static char wished_key[129];
+
+void guarded_report_on(int64_t pr, const char *key)
+{
+	wished_pr = pr;
+	snprintf(wished_key, sizeof(wished_key), "%s", key);
+}
+
 int guarded_read(struct guarded *out, struct bl_err *err)
 {
 	struct guarded guarded = { .in_workflow = !strcmp(variable("GITHUB_ACTIONS"), "true") };
 	const char *event = variable("GITHUB_EVENT_NAME"), *sha = variable("GITHUB_SHA");
 
-	if (guarded.in_workflow) {
+	if (!guarded.in_workflow) {
+		guarded.pr = wished_pr;
+		memcpy(guarded.key, wished_key, sizeof(guarded.key));
+	} else {
 		guarded.is_pull_request = bl_str_starts(event, "pull_request");
 		if (!guarded.is_pull_request && is_sha(sha))
 			memcpy(guarded.sha, sha, sizeof(guarded.sha));

@@ -37,6 +37,9 @@ struct guarded {
  */
 BL_MUST int guarded_read(struct guarded *out, struct bl_err *err);
 
+/* Outside of a workflow, guarded_read() tells from now on that a run reports there, by this key. */
+void guarded_report_on(int64_t pr, const char *key);
+
 /*
  * What guard.json says, pure: all but in_workflow, is_pull_request and is_main, which are as they
  * were. BL_EDENIED: it says no. BL_ECORRUPT: it is not of guard, or of another event.

@@ -27,6 +27,7 @@ int verb_pull(int argc, char **argv, struct bl_err *err);
 int verb_push_image(int argc, char **argv, struct bl_err *err);
 int verb_report(int argc, char **argv, struct bl_err *err);
 int verb_rm(int argc, char **argv, struct bl_err *err);
+int verb_run(int argc, char **argv, struct bl_err *err);
 int verb_runs(int argc, char **argv, struct bl_err *err);
 int verb_status(int argc, char **argv, struct bl_err *err);
 int verb_stop(int argc, char **argv, struct bl_err *err);

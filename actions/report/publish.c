@@ -27,7 +27,7 @@ static void open_github(struct publishing *it, struct bl_github **github)
 	const char *token = getenv("GITHUB_TOKEN");
 	struct bl_err err = { 0 };
 
-	if (!it->cloud->guarded.in_workflow || !token || !*token)
+	if ((!it->cloud->guarded.in_workflow && !it->cloud->guarded.pr) || !token || !*token)
 		return;
 	if (bl_github_open(&from_environment, github, &err))
 		publish_missed(it, "GitHub", &err);
