@@ -27,6 +27,8 @@ static const char *state_word(const struct bl_report *report)
 		return "diverged";
 	if (!side->ended)
 		return side->alive ? "running" : side->attempts ? "interrupted" : "not started";
+	if (report->gate_failed)
+		return "gate failed";
 	return bl_status_word(side->result.status);
 }
 
@@ -259,9 +261,13 @@ int bl_report_html(const struct bl_report *report, struct bl_buf *out, struct bl
 	bl_html_facts(report, out);
 	if (failed)
 		bl_html_log(report, out);
+	bl_html_gates(report, out);
 	bl_html_metrics(report, out);
 	add_chart_section(report, &numbers, out);
 	bl_html_differences(report, out);
+	bl_html_attempts(report, out);
+	bl_html_samples(report, out);
+	bl_html_history(report, out);
 	bl_html_params(report, out);
 	if (!failed)
 		bl_html_log(report, out);

@@ -37,6 +37,10 @@ void bl_html_facts(const struct bl_report *report, struct bl_buf *out); /* a row
 void bl_html_metrics(const struct bl_report *report, struct bl_buf *page);
 void bl_html_differences(const struct bl_report *report, struct bl_buf *page);
 void bl_html_params(const struct bl_report *report, struct bl_buf *page);
+void bl_html_gates(const struct bl_report *report, struct bl_buf *page);
+void bl_html_attempts(const struct bl_report *report, struct bl_buf *page);
+void bl_html_samples(const struct bl_report *report, struct bl_buf *page);
+void bl_html_history(const struct bl_report *report, struct bl_buf *page);
 void bl_html_log(const struct bl_report *report, struct bl_buf *page);
 
 #endif
