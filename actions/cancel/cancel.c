@@ -3,6 +3,7 @@
 
 #include "actions/tell.h"
 #include "actions/verbs.h"
+#include "actions/wait/wait.h"
 #include "actions/workflow.h"
 #include "base/failpoint.h"
 #include "base/fs.h"
@@ -10,6 +11,7 @@
 #include "codec/json.h"
 #include "run/cancel.h"
 #include "run/recent.h"
+#include "run/started.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #define EVENT_MAX ((size_t)8 << 20)
 #define RUNS_MAX 200
 #define MEANT_MAX 64
+#define LOOK_MS 30000 /* Describe knows a new instance by then, nearly always */
 
 struct options {
 	struct cloud_options cloud;
@@ -143,11 +146,38 @@ static void comment(struct cancelling *cancelling, const struct bl_run *run)
 	tell_done(&tell);
 }
 
+/* Whether something may have been bought that nobody wrote down, nor EC2 shows yet. */
+static int is_being_bought(struct cancelling *cancelling, const char *run, bool *out,
+                           struct bl_err *err)
+{
+	struct bl_attempts attempts;
+	struct bl_started started;
+
+	*out = false;
+	if (bl_attempts_read(cancelling->cloud->store, run, &attempts, err))
+		return -1;
+	if (!attempts.newest || attempts.newest_ended || attempts.has_outcome)
+		return 0;
+	if (!bl_started_read(cancelling->cloud->store, run, attempts.newest, &started, err))
+		return 0;
+	*out = err->code == BL_ENOENT;
+	if (!*out)
+		return -1;
+	bl_err_clear(err);
+	return 0;
+}
+
 static int end_boxes_of(struct cancelling *cancelling, const char *run, struct bl_err *err)
 {
 	struct bl_end_scope scope = { .run = run, .repository = "", .job = "", .instance = "" };
 	struct bl_ended_boxes boxes = { 0 };
+	struct bl_err unread = { 0 };
+	bool young;
 
+	/* a store that cannot be read keeps no machine alive */
+	if (is_being_bought(cancelling, run, &young, &unread))
+		bl_log_err(BL_LOG_WARN, &unread);
+	scope.look_ms = young ? wait_scaled(LOOK_MS) : 0;
 	if (bl_compute_end(cancelling->cloud->compute, &scope, &boxes, err))
 		return -1;
 	cancelling->boxes += boxes.n;

@@ -47,4 +47,7 @@ enum wait_found {
 BL_MUST int wait_once(struct cloud *cloud, const char *run, enum wait_may may,
                       enum wait_found *found, struct bl_err *err);
 
+/* So many milliseconds, fewer where tests make the waiter's time run faster. */
+int wait_scaled(int ms);
+
 #endif

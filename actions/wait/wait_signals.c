@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LOOK_MS 5000 /* for what was bought a moment ago: within the 7.5 s that there are */
+
 /* GitHub sends SIGINT, SIGTERM 7.5 s later, and 2.5 s after that ends all there is. */
 static volatile sig_atomic_t count;
 static volatile int first, second, hung_up;
@@ -99,6 +101,11 @@ int64_t wait_mono_ms(void)
 	return bl_mono_ms() * speed();
 }
 
+int wait_scaled(int ms)
+{
+	return (int)(ms / speed());
+}
+
 static void sleep_ms(int64_t ms)
 {
 	struct pollfd woken = { .fd = wake[0], .events = POLLIN };
@@ -124,7 +131,8 @@ static int end_boxes(struct waiting *waiting, struct bl_err *err)
 	struct bl_end_scope scope = { .run = waiting->run.id,
 		                      .repository = "",
 		                      .job = "",
-		                      .instance = waiting->started.instance };
+		                      .instance = waiting->started.instance,
+		                      .look_ms = wait_scaled(LOOK_MS) };
 	struct bl_ended_boxes boxes;
 
 	return bl_compute_end(waiting->cloud->compute, &scope, &boxes, err);
