@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/cli/doctor.h"
+#include "aws/iam.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "codec/git_remote.h"
+#include "codec/json.h"
 #include "codec/yaml.h"
 #include "net/github.h"
 #include "net/url.h"
@@ -124,6 +126,34 @@ static void check_label(struct doctor *doctor, struct bl_github *github)
 		unseen(&doctor->checks, id, title, "it needs pull-requests: read", &err);
 }
 
+/* What only a person may see: a role of CI holds nothing of IAM. */
+static void check_trust(struct doctor *doctor, const struct bl_value *repository, const char *name)
+{
+	static const char id[] = "trust", title[] = "Trust of the launch role";
+	const char *role = doctor->has_stack ? doctor->stack.launch_role : "";
+	BL_AUTO(bl_buf) policy = BL_BUF((size_t)64 << 10);
+	const struct bl_trust_wanted wanted = {
+		.repository = name,
+		.environment = doctor->has_config
+		                       ? bl_config_text(&doctor->config, "github_environment")
+		                       : NULL,
+		.branch = bl_value_text_or(repository, "default_branch", "main"),
+		.repository_id = bl_value_int_or(repository, "id", 0),
+		.owner_id = bl_value_int_or(repository, "owner.id", 0),
+	};
+	struct bl_err err = { 0 };
+	BL_VALUE document = NULL;
+
+	if (!*role)
+		return;
+	if (bl_iam_trust(doctor->aws, role, &policy, &err) ||
+	    bl_json_parse(bl_buf_text(&policy), policy.len, "trust policy", &document, &err))
+		bl_check_failed(&doctor->checks, id, title, BL_CHECK_SKIPPED, &err);
+	else
+		bl_doctor_judge_trust(strrchr(role, '/') ? strrchr(role, '/') + 1 : role, document,
+		                      &wanted, &doctor->checks);
+}
+
 static void check_pulls(struct doctor *doctor, struct bl_github *github)
 {
 	static const char id[] = "github-token", title[] = "Token";
@@ -163,6 +193,7 @@ static void check_api(struct doctor *doctor)
 	             is_private ? "private" : "public",
 	             bl_value_text_or(repository, "default_branch", "?"));
 	check_pulls(doctor, github);
+	check_trust(doctor, repository, name);
 	check_environment(doctor, github);
 	check_forks(doctor, github, is_private);
 	check_label(doctor, github);

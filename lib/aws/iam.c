@@ -59,6 +59,35 @@ int bl_iam_role(struct bl_aws *aws, const char *name, char arn[256], struct bl_e
 	return 0;
 }
 
+static int on_trust(void *arg, const char *path, const char *text, struct bl_err *err)
+{
+	(void)err;
+	if (bl_str_ends(path, "GetRoleResult/Role/AssumeRolePolicyDocument"))
+		bl_buf_adds(arg, text);
+	return 0;
+}
+
+static const char *last_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+int bl_iam_trust(struct bl_aws *aws, const char *name, struct bl_buf *policy, struct bl_err *err)
+{
+	BL_AUTO(bl_buf) encoded = BL_BUF((size_t)64 << 10);
+
+	if (ask(aws, "GetRole", "RoleName", last_of(name), on_trust, &encoded, err) ||
+	    bl_buf_check(&encoded, "trust policy", err))
+		return -1;
+	if (!encoded.len || bl_uri_decode(encoded.data) < 0)
+		return bl_fail(err, BL_ECORRUPT,
+		               "iam GetRole: a reply without AssumeRolePolicyDocument");
+	bl_buf_adds(policy, encoded.data);
+	return bl_buf_check(policy, "trust policy", err);
+}
+
 /* --- Instance profiles ------------------------------------------------------------------------ */
 
 static int on_profile(void *arg, const char *path, const char *text, struct bl_err *err)
@@ -77,10 +106,9 @@ int bl_iam_instance_profile(struct bl_aws *aws, const char *name, struct bl_iam_
                             struct bl_err *err)
 {
 	struct bl_iam_profile got = { 0 };
-	const char *slash = strrchr(name, '/');
 
-	if (ask(aws, "GetInstanceProfile", "InstanceProfileName", slash ? slash + 1 : name,
-	        on_profile, &got, err))
+	if (ask(aws, "GetInstanceProfile", "InstanceProfileName", last_of(name), on_profile, &got,
+	        err))
 		return -1;
 	if (!got.arn[0])
 		return bl_fail(err, BL_ECORRUPT,

@@ -11,6 +11,10 @@
 /* GetRole: its ARN. BL_ENOENT: there is none. */
 BL_MUST int bl_iam_role(struct bl_aws *aws, const char *name, char arn[256], struct bl_err *err);
 
+/* GetRole: its trust policy, as JSON; appended. name: also the end of an ARN. BL_ENOENT. */
+BL_MUST int bl_iam_trust(struct bl_aws *aws, const char *name, struct bl_buf *policy,
+                         struct bl_err *err);
+
 struct bl_iam_profile {
 	char arn[512], role[65]; /* role "": it has none, so instances get no credentials */
 };

@@ -57,6 +57,18 @@ void bl_doctor_judge_image(const struct bl_stack *stack, const char *sha,
  */
 void bl_doctor_judge_environment(const char *name, const struct bl_value *environment,
                                  const struct bl_value *policies, struct bl_checks *out);
+/*
+ * document: a role's trust policy. Wanted: the repository's subjects in both forms (facts: of which
+ * a token has, a repository's age and settings decide); with an environment those alone.
+ */
+struct bl_trust_wanted {
+	const char *repository;          /* "owner/name" */
+	const char *environment;         /* NULL or "": none */
+	const char *branch;              /* the default one */
+	int64_t repository_id, owner_id; /* 0: not known, the classic form alone */
+};
+void bl_doctor_judge_trust(const char *role, const struct bl_value *document,
+                           const struct bl_trust_wanted *wanted, struct bl_checks *out);
 /* settings: of a private repository's fork-pr-workflows-private-repos. */
 void bl_doctor_judge_forks(const struct bl_value *settings, struct bl_checks *out);
 

@@ -66,6 +66,10 @@ class Services:
     def spot_role(self, exists=True):
         self.control("POST", "/iam-role", {"name": "AWSServiceRoleForEC2Spot", "exists": exists})
 
+    def trust(self, name, policy):
+        """A role of IAM with that trust policy."""
+        self.control("POST", "/iam-role", {"name": name, "policy": policy})
+
     def instance_profile(self, name="branchline", role="branchline-instance", exists=True):
         """role None: the profile has none."""
         self.control("POST", "/instance-profile", {"name": name, "role": role, "exists": exists})

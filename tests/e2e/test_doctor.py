@@ -4,77 +4,15 @@ import json
 import os
 import subprocess
 
-import jsonschema
 import pytest
 
-from cloud import BUCKET, REGION, env_of
+from clinic import CONFIG, CONTEXTS, GATED, WORKFLOW, clinic, trusting  # noqa: F401
+from cloud import BUCKET, REGION
 from cloud_ec2 import SUBNETS, TEMPLATE, TEMPLATE_VERSION
 from conftest import PATIENCE
-from github_fake import OWNER_ID, REPOSITORY, REPOSITORY_ID
-from registries import BASE_LAYERS, Layout
+from github_fake import OWNER_ID, REPOSITORY
 
-CONFIG = "version: 1\ncommand: [python, train.py]\ngpu: l4\nmax_runtime: 4h\n"
-WORKFLOW = """\
-on: {pull_request: {types: [labeled]}}
-permissions: {}
-jobs:
-  train:
-    permissions: {contents: read, id-token: write, pull-requests: write, statuses: write}
-    uses: octo/branchline/.github/workflows/train.yml@v1
-"""
-TEXT = {"type": "string", "minLength": 1}
-SCHEMA = {
-    "type": "object", "additionalProperties": False,
-    "required": ["schema", "state", "first", "checks", "claims"],
-    "properties": {
-        "schema": {"const": 1}, "state": {"enum": ["ok", "warn", "fail"]},
-        "first": {"type": ["string", "null"]}, "claims": {"type": ["object", "null"]},
-        "checks": {"type": "array", "minItems": 10, "items": {
-            "type": "object", "additionalProperties": False,
-            "required": ["id", "group", "title", "state", "seen", "next"],
-            "properties": {
-                "id": {"type": "string", "pattern": "^[a-z0-9-]+$"}, "group": TEXT, "title": TEXT,
-                "state": {"enum": ["ok", "skipped", "warn", "fail"]}, "seen": TEXT,
-                "next": {"type": ["string", "null"]}}}}}}
 READS = ("Describe", "Get", "Head", "List")  # what operations of AWS that change nothing begin with
-
-
-class Clinic:
-    """A repository and its surroundings, all well; a test makes one thing ill."""
-
-    def __init__(self, branchline, path, peer, github):
-        self.branchline, self.path, self.peer, self.github = branchline, path, peer, github
-        (path / ".github" / "workflows").mkdir(parents=True)
-        self.write("branchline.yaml", CONFIG)
-        self.write(".github/workflows/train.yml", WORKFLOW)
-        subprocess.run(["git", "init", "-q", "-b", "main"], cwd=path, check=True)
-        subprocess.run(["git", "remote", "add", "origin", f"https://github.com/{REPOSITORY}.git"],
-                       cwd=path, check=True)
-        peer.stack()
-        peer.repository("branchline")
-        self.env = env_of(peer, **github.user_env())
-        self.env.pop("GITHUB_REPOSITORY")  # a laptop: origin says it
-
-    def write(self, name, text):
-        (self.path / name).write_text(text)
-
-    def call(self, *args):
-        return subprocess.run([self.branchline, "doctor", *args], cwd=self.path, env=self.env,
-                              capture_output=True, text=True, timeout=PATIENCE)
-
-    def told(self, *args):
-        """(exit status, {id: check})"""
-        done = self.call("--json", *args)
-        told = json.loads(done.stdout)
-        jsonschema.validate(told, SCHEMA)
-        for check in told["checks"]:
-            assert (check["next"] is None) or check["state"] != "ok", check
-        return done, told, {check["id"]: check for check in told["checks"]}
-
-
-@pytest.fixture
-def clinic(branchline, tmp_path, peer, github):
-    return Clinic(branchline, tmp_path, peer, github)
 
 
 def test_all_is_well(clinic):
@@ -85,7 +23,7 @@ def test_all_is_well(clinic):
             "bucket", "images", "budget", "types", "zones", "subnets", "quota-spot-g",
             "quota-on-demand-g", "spot-role", "instance-profile", "launch-template",
             "template-metadata", "template-shutdown", "template-tags", "cuda", "workflow",
-            "repository", "github-token", "environment", "fork-tokens", "label"} == set(checks)
+            "repository", "trust", "github-token", "environment", "fork-tokens", "label"} == set(checks)
     assert checks["types"]["seen"] == "g6.xlarge, g6.2xlarge"
 
 
@@ -241,10 +179,19 @@ ILL = {  # what is made ill: (how, check, state, exit status, what is seen, what
     "no workflow": (workflow("branchline", "other"), "workflow", "warn", 0, "none in", "ten lines"),
     "token of a stranger": (setenv(GITHUB_TOKEN="nobody"), "repository", "fail", 4, "401", ""),
     "no token": (setenv(GITHUB_TOKEN=""), "repository", "skipped", 0, "gh auth token", ""),
+    "trust of another repository": (trusting("repo:octo/other:pull_request"), "trust", "fail", 4,
+                                    "does not trust all", f"repo:{REPOSITORY}:pull_request"),
+    "trust of one form": (trusting(*(f"repo:{REPOSITORY}:{context}" for context in CONTEXTS)),
+                          "trust", "warn", 0, "one form only", f"@{OWNER_ID}/"),
+    "trust of anybody": (trusting(), "trust", "fail", 4, "any repository", "StringEquals on sub"),
+    "trust not to be seen": (denied("GetRole"), "trust", "skipped", 0, "AccessDenied", ""),
     "no label": (hub("options", labels=[]), "label", "warn", 0, "does not exist yet",
                  "gh label create train"),
-    "no environment": (config("github_environment: gpu\n"), "environment", "warn", 0,
-                       "does not exist", "create it"),
+    "no environment": (lambda c: (config("github_environment: gpu\n")(c), GATED(c)), "environment",
+                       "warn", 0, "does not exist", "create it"),
+    "trust without the environment": (
+        lambda c: (config("github_environment: gpu\n")(c), c.github.environment("gpu")), "trust",
+        "fail", 4, "does not trust", f"repo:{REPOSITORY}:environment:gpu"),
 }
 
 
@@ -260,122 +207,6 @@ def test_ill(clinic, what):
         assert check["next"] or name in ("config", "repository"), check
     if state == "fail":
         assert told["first"] and done.stderr.count("\n") == 1
-
-
-ENVIRONMENTS = {
-    "open": ({}, "warn", "stops nobody"),
-    "reviewers": ({"reviewers": ["octo"]}, "ok", "with 1 reviewers"),
-    "no pulls": ({"reviewers": ["octo"], "branches": "protected"}, "warn", "no pull request"),
-    "pulls": ({"branches": ["refs/pull/*/merge"]}, "ok", "a rule for branches"),
-}
-
-
-@pytest.mark.parametrize("what", ENVIRONMENTS)
-def test_environment(clinic, what):
-    rules, state, seen = ENVIRONMENTS[what]
-    clinic.github.environment("gpu", **rules)
-    clinic.write("branchline.yaml", CONFIG + "github_environment: gpu\n")
-    _, _, checks = clinic.told()
-    assert checks["environment"]["state"] == state and seen in checks["environment"]["seen"]
-
-
-def test_forks_of_a_private_repository(clinic):
-    clinic.github.options(private=True)
-    clinic.env["GITHUB_TOKEN"] = clinic.github.token  # of a workflow: no administrator
-    _, _, checks = clinic.told()
-    assert checks["fork-tokens"]["state"] == "skipped"
-    assert "administrator" in checks["fork-tokens"]["seen"]
-
-
-def test_forks_with_write_tokens(clinic):
-    clinic.github.options(private=True)
-    clinic.github.script(operation="GetActionsSetting", count=0, status=200, body={
-        "run_workflows_from_fork_pull_requests": True, "send_write_tokens_to_workflows": True})
-    done, told, checks = clinic.told()
-    assert done.returncode == 4 and told["first"] == "fork-tokens"
-    assert "Send write tokens" in checks["fork-tokens"]["next"]
-
-
-def commit(clinic):
-    env = dict(clinic.env, GIT_CONFIG_GLOBAL="/dev/null")
-    for command in (["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@example.com", "commit",
-                                    "-q", "-m", "first"]):
-        subprocess.run(["git", *command], cwd=clinic.path, env=env, check=True)
-
-
-def test_image_of_the_commit(clinic, tmp_path_factory):
-    """Not pushed yet; then pushed, for a CUDA that the driver serves, and for one that it does not."""
-    repository = f"{clinic.peer.registry}/demo"
-    clinic.env.update(HOME=str(clinic.path), DOCKER_CONFIG="/nonexistent",
-                      REGISTRY_AUTH_FILE="/dev/null", XDG_RUNTIME_DIR="/nonexistent")
-    clinic.peer.stack(image_repository=repository)
-    commit(clinic)
-    assert "push-image makes it" in clinic.told()[2]["image"]["seen"]
-    layout = Layout(tmp_path_factory.mktemp("layout") / "base")
-    layout.image("base", BASE_LAYERS, config={"Env": ["CUDA_VERSION=12.4.1"], "Cmd": ["sh"]})
-    done = subprocess.run([clinic.branchline, "push-image", "--to", repository, "--image-base",
-                           f"oci:{layout.path}:base"], cwd=clinic.path, env=clinic.env,
-                          capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    check = clinic.told()[2]["image"]
-    assert check["state"] == "ok" and check["seen"].endswith(", CUDA 12.4.1"), check
-    clinic.peer.stack(image_repository=repository, templates=[
-        {"id": TEMPLATE, "version": TEMPLATE_VERSION, "types": ["g6.xlarge"],
-         "driver": "470.57.02", "cuda_max": "11.4"}])
-    done, _, checks = clinic.told()
-    assert checks["image"]["state"] == "fail" and done.returncode == 2, checks["image"]
-    assert "CUDA 11.4" in checks["image"]["next"]
-
-
-def workflow_env(clinic, **more):
-    """Of a job that may ask for an identity token."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        clinic.env.pop(name)
-    clinic.env.update(clinic.peer.oidc_env(GITHUB_ACTIONS="true", **more))
-
-
-def test_token_that_the_role_trusts(clinic):
-    workflow_env(clinic)
-    done, told, checks = clinic.told()
-    assert done.returncode == 0, done.stderr
-    assert checks["oidc"]["state"] == "ok" and "assumed-role" in checks["identity"]["seen"]
-    assert told["claims"]["sub"] in checks["oidc"]["seen"]
-    for part in ("aud sts.amazonaws.com", f"repository_id {told['claims']['repository_id']}"):
-        assert part in checks["oidc"]["seen"]
-
-
-def test_token_that_the_role_does_not_trust(clinic):
-    """Both forms of sub are said, and nothing is asked that cannot be answered."""
-    clinic.peer.oidc(claims={
-        "sub": f"repo:{REPOSITORY}:pull_request", "repository": REPOSITORY,
-        "repository_id": str(REPOSITORY_ID), "repository_owner_id": str(OWNER_ID)})
-    workflow_env(clinic)
-    done, told, checks = clinic.told()
-    owner, name = REPOSITORY.split("/")
-    assert done.returncode == 4 and told["first"] == "identity"
-    assert "AccessDenied" in checks["identity"]["seen"]
-    assert f"sub repo:{REPOSITORY}:pull_request" in checks["oidc"]["seen"]
-    assert (f"repo:{owner}@{OWNER_ID}/{name}@{REPOSITORY_ID}:pull_request"
-            in checks["oidc"]["next"])
-    assert checks["stack"]["state"] == "skipped"
-
-
-def test_job_without_permission(clinic):
-    workflow_env(clinic)
-    for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
-        clinic.env.pop(name)
-    done, _, checks = clinic.told()
-    assert done.returncode == 4
-    assert checks["oidc"]["state"] == "fail" and "id-token: write" in checks["oidc"]["next"]
-
-
-def test_job_outside_of_its_environment(clinic):
-    clinic.write("branchline.yaml", CONFIG + "github_environment: gpu\n")
-    clinic.github.environment("gpu", reviewers=["octo"])
-    workflow_env(clinic)
-    done, _, checks = clinic.told()
-    assert done.returncode == 0
-    assert checks["oidc"]["state"] == "warn" and "`environment: gpu`" in checks["oidc"]["next"]
 
 
 def test_nothing_here(branchline, tmp_path):

@@ -57,6 +57,39 @@ static void roles_and_profiles(void **state)
 	canned_stop(server);
 }
 
+static void trust_policies_are_decoded(void **state)
+{
+	static const struct {
+		const char *body;
+		const char *policy; /* NULL: none */
+	} table[] = {
+		{ "<R><GetRoleResult><Role><AssumeRolePolicyDocument>%7B%22a%22%3A%20%22b%22%7D"
+		  "</AssumeRolePolicyDocument></Role></GetRoleResult></R>",
+		  "{\"a\": \"b\"}" },
+		{ "<R><GetRoleResult><Role><AssumeRolePolicyDocument>%7</AssumeRolePolicyDocument>"
+		  "</Role></GetRoleResult></R>",
+		  NULL },
+		{ ROLE, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		const struct canned_reply reply = { .body = table[i].body };
+		struct canned *server = canned_start(&reply, 1);
+		BL_AUTO(bl_buf) policy = BL_BUF(1024);
+		struct bl_err err = { 0 };
+		BL_AWS aws = client_of(canned_url(server, ""));
+		size_t len;
+		int rc = bl_iam_trust(aws, "arn:aws:iam::1:role/path/name", &policy, &err);
+
+		assert_int_equal(rc, table[i].policy ? 0 : -1);
+		assert_int_equal(err.code, table[i].policy ? BL_OK : BL_ECORRUPT);
+		assert_string_equal(bl_buf_text(&policy), table[i].policy ? table[i].policy : "");
+		assert_non_null(strstr(canned_body(server, 0, &len), "&RoleName=name"));
+		canned_stop(server);
+	}
+}
+
 static void refusals(void **state)
 {
 	static const struct {
@@ -102,10 +135,12 @@ static struct bl_aws *open_already;
 
 static int story(struct bl_err *err)
 {
+	BL_AUTO(bl_buf) policy = BL_BUF(256);
 	struct bl_iam_profile profile;
 	char arn[256];
 
 	return bl_iam_role(open_already, "r", arn, err) ||
+	                       bl_iam_trust(open_already, "r", &policy, err) ||
 	                       bl_iam_instance_profile(open_already, "p", &profile, err)
 	               ? -1
 	               : 0;
@@ -114,9 +149,12 @@ static int story(struct bl_err *err)
 static void no_allocation_is_taken_for_granted(void **state)
 {
 	/* one that is both */
-	const struct canned_reply reply = { .body = "<r><GetRoleResult><Role><Arn>a</Arn></Role>"
-		                                    "</GetRoleResult><Result><InstanceProfile>"
-		                                    "<Arn>p</Arn></InstanceProfile></Result></r>" };
+	const struct canned_reply reply = {
+		.body = "<r><GetRoleResult><Role><Arn>a</Arn><AssumeRolePolicyDocument>%7B%7D</"
+		        "AssumeRolePolicyDocument></Role>"
+			"</GetRoleResult><Result><InstanceProfile>"
+			"<Arn>p</Arn></InstanceProfile></Result></r>"
+	};
 	struct canned *server = canned_start(&reply, 1);
 	struct bl_err err = { 0 };
 
@@ -132,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roles_and_profiles),
+		cmocka_unit_test(trust_policies_are_decoded),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(no_allocation_is_taken_for_granted),
 	};

@@ -187,7 +187,7 @@ class Control:
         self.world.services["budgets"].put(**asked)
 
     def post_iam_role(self, asked):
-        """{"name", "exists"}"""
+        """{"name", "exists", "policy"}: its trust policy"""
         self.world.services["iam"].put_role(**asked)
 
     def post_instance_profile(self, asked):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: whether roles and instance profiles exist."""
+import json
 import re
+from urllib.parse import quote
 
 import sigv4
 from core import Problem
@@ -10,6 +12,9 @@ from world import ACCOUNT
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 PATHS = {SPOT_ROLE: "/aws-service-role/spot.amazonaws.com/"}
 CREATED = 1767225600
+# both forms of what the fake GitHub's repository asks with: octo/demo, 4242/987654
+TRUSTED = [f"repo:{name}:{context}" for name in ("octo/demo", "octo@4242/demo@987654")
+           for context in ("pull_request", "ref:refs/heads/main")]
 
 
 class Iam(QueryService):
@@ -18,12 +23,15 @@ class Iam(QueryService):
     REGION = "us-east-1"
 
     def reset(self):
-        self.roles = {SPOT_ROLE, "branchline-instance", "branchline-launch"}
+        self.roles = {SPOT_ROLE: {}, "branchline-instance": {},
+                      "branchline-launch": trust(TRUSTED)}  # name: trust policy
         self.profiles = {"branchline": "branchline-instance"}  # name: role or None
 
-    def put_role(self, name, exists=True):
+    def put_role(self, name, exists=True, policy=None):
         with self.world.lock:
-            (self.roles.add if exists else self.roles.discard)(name)
+            self.roles.pop(name, None)
+            if exists:
+                self.roles[name] = policy or {}
 
     def put_profile(self, name, role=None, exists=True):
         with self.world.lock:
@@ -47,7 +55,7 @@ class Iam(QueryService):
         path = PATHS.get(name, "/")
         return {"Path": path, "RoleName": name, "RoleId": "AROAPEERROLE00000000",
                 "Arn": f"arn:aws:iam::{ACCOUNT}:role{path}{name}", "CreateDate": sigv4.iso(CREATED),
-                "AssumeRolePolicyDocument": "%7B%7D", "MaxSessionDuration": 3600}
+                "AssumeRolePolicyDocument": quote(json.dumps(self.roles.get(name) or {}), safe=""), "MaxSessionDuration": 3600}
 
     def do_GetRole(self, request):
         name = self.named(request, "RoleName", 64)
@@ -67,3 +75,13 @@ class Iam(QueryService):
             "Path": "/", "InstanceProfileName": name, "InstanceProfileId": "AIPAPEERPROFILE00000",
             "Arn": arn, "CreateDate": sigv4.iso(CREATED),
             "Roles": {"member": self.role(role)} if role else {}}}
+
+
+def trust(subs, test="StringEquals"):
+    host = "token.actions.githubusercontent.com"
+    return {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}"},
+        "Condition": {"StringEquals": {f"{host}:aud": "sts.amazonaws.com"}, **(
+            {test: {f"{host}:sub": subs, **({f"{host}:aud": "sts.amazonaws.com"}
+                                            if test == "StringEquals" else {})}} if subs else {})}}]}
