@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LONG_MS 3600000 /* of a run on spot without checkpoints */
+
 /* Templates whose driver does not serve the image leave with their types. */
 static void drop_undriven(struct launching *launching)
 {
@@ -167,6 +169,17 @@ static void estimate(struct launching *launching)
 	bl_launch_estimate(&launching->estimate_input, &launching->estimate);
 }
 
+/* An interruption is likely in a long run, and without checkpoints each one starts it over. */
+static void warn_of_spot(struct launching *launching)
+{
+	if (launching->market == BL_MARKET_ON_DEMAND || bl_config_checkpoints(&launching->config) ||
+	    launching->estimate_input.max_runtime_ms <= LONG_MS)
+		return;
+	bl_buf_adds(&launching->notes,
+	            "checkpoints: none on spot: an interruption starts the run over; "
+	            "save checkpoints, or use market: on-demand\n");
+}
+
 int phase_prices(struct launching *launching, struct bl_buf *said, struct bl_err *err)
 {
 	const struct bl_stack *stack = &launching->cloud.stack;
@@ -186,6 +199,7 @@ int phase_prices(struct launching *launching, struct bl_buf *said, struct bl_err
 	bl_launch_purchases(stack, &launching->fits, &launching->pools, launching->market,
 	                    &launching->purchases);
 	estimate(launching);
+	warn_of_spot(launching);
 	bl_buf_addf(said, "%zu pool%s, ", launching->pools.n, launching->pools.n == 1 ? "" : "s");
 	bl_add_usd(said, launching->estimate.usd_hour_low);
 	bl_buf_adds(said, " to ");

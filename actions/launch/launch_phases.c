@@ -57,8 +57,7 @@ int launch_phases(struct launching *launching, const struct launch_phase *phases
 		if (*launching->stop)
 			return bl_fail(err, BL_ECANCELLED, "stopped before anything was bought");
 		if (phases[i].run(launching, &said, err)) {
-			if (bl_log_format() == BL_LOG_GITHUB || said.len)
-				say_notes(launching);
+			say_notes(launching);
 			return bl_wrap(err, "%s", phases[i].name);
 		}
 		say_phase(&phases[i], &said, bl_mono_ms() - began);

@@ -118,3 +118,20 @@ def test_guard_that_left_the_event_alone_is_quiet(launches):  # noqa: F811
     launches.guard(env, accepted=False, launched=False, reason="another label")
     done = launches(env=env)
     assert not done.outputs and not done.stdout and not launches.peer.instances()
+
+
+def test_one_session_signs_for_all(launches):  # noqa: F811
+    """GitHub's issuer and STS are asked once, whatever is asked of AWS."""
+    env = {name: value for name, value in launches.dispatch().items()
+           if not name.startswith(("AWS_ACCESS", "AWS_SECRET"))}
+    launches(env=dict(env, **launches.peer.oidc_env()))
+    assert len(launches.peer.log("AssumeRoleWithWebIdentity")) == 1
+    assert launches.one_box()["type"]
+
+
+def test_long_runs_on_spot_without_checkpoints_are_warned_of(launches):  # noqa: F811
+    launches.commit(YAML + "checkpoints: none\n")
+    launches.image(name="none")
+    assert "an interruption starts the run over" in launches(env=launches.dispatch()).stderr
+    quick = launches("--max-runtime", "30m", env=launches.dispatch(GITHUB_RUN_ID="2"))
+    assert "starts the run over" not in quick.stderr

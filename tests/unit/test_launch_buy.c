@@ -301,6 +301,39 @@ static void prices_that_cannot_be_had_stay_unknown(void **state)
 }
 
 static struct bl_store *kept;
+static struct bl_aws *open_already;
+
+static int ask(struct bl_err *err)
+{
+	const struct bl_candidates candidates = { .items = { { "g6.xlarge", 0 } }, .n = 1 };
+	BL_AUTO(bl_market_answers) answers = { 0 };
+	BL_AUTO(bl_buf) notes = BL_BUF(4096);
+	struct bl_ec2_type *types = NULL;
+	struct bl_fits fits = { .n = 1 };
+	size_t n;
+
+	if (bl_launch_ask_types(open_already, &candidates, &types, &n, err))
+		return -1;
+	fits.items[0].type = types[0];
+	free(types);
+	return bl_launch_ask_market(open_already, &fits, &answers, &notes, err);
+}
+
+static void asking_fails_cleanly(void **state)
+{
+	const struct canned_reply replies[] = {
+		{ .body = TYPES },
+	};
+	struct canned *server = canned_start(replies, 1);
+	struct bl_err err = { 0 };
+	BL_AWS aws = client_of(canned_url(server, ""));
+
+	(void)state;
+	open_already = aws;
+	must(ask(&err), &err);
+	each_allocation_fails(ask, 4000);
+	canned_stop(server);
+}
 
 static int story(struct bl_err *err)
 {
@@ -339,6 +372,7 @@ int main(void)
 		IN_SCRATCH(engine_local_needs_no_pools),
 		IN_SCRATCH(types_that_the_stack_has_no_more_are_left_out),
 		cmocka_unit_test(prices_that_cannot_be_had_stay_unknown),
+		cmocka_unit_test(asking_fails_cleanly),
 		IN_SCRATCH(allocations_fail_cleanly),
 	};
 
