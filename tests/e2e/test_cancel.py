@@ -116,6 +116,16 @@ def test_a_killed_waiter_and_a_job_that_is_run_again(launches, played):  # noqa:
     assert len(played.peer.fleets()) == 1
 
 
+def test_a_stop_asks_host_and_lets_it_save(played):  # noqa: F811
+    played.comes_up()
+    process = played.start("stop", played.run, "--store", "s3://peer-bucket")
+    assert played.wait_for("stop.json")["reason"] == "cancelled"
+    assert played.live()
+    played.end("cancelled", "cancelled", "stopped on request")
+    played.finish(process, 0)
+    assert played.outcome()["message"] == "stopped on request"
+
+
 # --- SIGINT, then SIGTERM ---------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """wait: a launched run followed to its end, whatever becomes of it. The box is a record of the peer's,
 and its host is played."""
-import json
 import re
 
 import pytest
@@ -10,6 +9,7 @@ from cloud import peer, peer_process  # noqa: F401
 from conftest import until
 from github_fake import github, github_process  # noqa: F401
 from played import NUMBER, launches, now_ms, played  # noqa: F401
+from test_schemas import check
 
 
 @pytest.mark.sample
@@ -192,9 +192,10 @@ def test_bad_words_cost_nothing(launches):  # noqa: F811
     assert "no" in launches("20261124T080301Z-1a2b3c4d-zzzz", verb="wait", code=2).stderr
 
 
-def test_waiter_json_is_as_documented(played):  # noqa: F811
+def test_documents_are_as_documented(played):  # noqa: F811
     played.comes_up()
     played.end()
     played.call("wait")
-    waiter = played.get("waiter.json")
-    assert waiter["by"] == "wait" and waiter["seq"] >= 1 and json.dumps(waiter)
+    check("waiter", played.get("waiter.json"), "waiter.json")
+    check("end", played.get("attempts/001.end.json"), "the played end")
+    check("heartbeat", played.get("heartbeats/001.json"), "the played heartbeat")
