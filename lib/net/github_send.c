@@ -194,13 +194,16 @@ static int try_again(struct bl_github *github, const struct bl_github_ask *ask, 
 static int ask_all(struct bl_github *github, const struct bl_github_ask *ask,
                    struct bl_http_reply *reply, struct bl_err *err)
 {
-	int64_t deadline = bl_mono_ms() + CALL_MS;
+	int64_t deadline;
 
+	if (heed(github, err))
+		return -1;
+	deadline = bl_mono_ms() + CALL_MS;
 	for (unsigned failed = 0;;) {
 		struct bl_github_said said;
 		int64_t ms;
 
-		if (heed(github, err) || make_room(github, ask, err))
+		if (make_room(github, ask, err))
 			return -1;
 		if (!send_once(github, ask, deadline, reply, err)) {
 			if (reply->status / 100 == 2)
