@@ -13,8 +13,9 @@
  * GitHub's REST API as a workflow's token sees it. One thread, blocking. Every call has a deadline;
  * reads are repeated after a lost reply or 5xx, writes only where a repeat does no harm or the
  * request cannot have been done. `retry-after` and the secondary limit (403 or 429 with it, or with
- * x-ratelimit-remaining: 0) are waited for while `patience_ms` lasts; not more than one write a
- * second. No redirect is followed.
+ * x-ratelimit-remaining: 0) are waited for while `patience_ms` lasts; one that is longer fails, and
+ * so does every call until it is over, without asking. Not more than one write a second. No
+ * redirect is followed.
  */
 struct bl_github;
 
@@ -60,7 +61,8 @@ BL_MUST int bl_github_each(struct bl_github *github, const char *path, bl_github
 
 /* --- Comments of an issue or a pull request --------------------------------------------------- */
 
-/* Bytes of a comment that is sent; a longer one is refused as BL_ELIMIT: cutting is the caller's. */
+/* Bytes of a comment that is sent; a longer one is refused as BL_ELIMIT: cutting it is the
+ * caller's. */
 #define BL_GITHUB_COMMENT_MAX 60000u
 
 BL_MUST int bl_github_comment_create(struct bl_github *github, int64_t number, const char *text,

@@ -30,8 +30,9 @@ bool bl_sticky_due(const struct bl_sticky *sticky, const char sha256[65], bool f
 
 /*
  * Creates or edits it, where bl_sticky_due(). text is without the marker. Where the comment was
- * deleted meanwhile another is looked for, then made. wrote may be NULL. A failure is to be said
- * and lived with: no run ends by it.
+ * deleted meanwhile another is looked for, then made. A text over GitHub's limit is cut at a line,
+ * what is open there closed. wrote may be NULL. A failure is to be said and lived with: no run ends
+ * by it; sticky->id is kept as far as it is known then.
  */
 BL_MUST int bl_sticky_put(struct bl_github *github, struct bl_sticky *sticky, const char *text,
                           bool final, bool *wrote, struct bl_err *err);
