@@ -319,7 +319,7 @@ int phase_store(struct launching *launching, struct bl_buf *said, struct bl_err 
 	                           err)) {
 		if (err->code != BL_EEXIST)
 			return bl_wrap(err, "store run %s", launching->run);
-		/* its reply was lost, or another launch of this job was first: what stands counts */
+		/* its reply was lost, or this job's other launch was first: that one counts */
 		bl_err_clear(err);
 		bl_buf_reset(text);
 	}

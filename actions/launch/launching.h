@@ -103,7 +103,8 @@ int phase_store(struct launching *launching, struct bl_buf *said, struct bl_err 
 /* Buys attempt 1 where it is not bought; a definite failure, and a signal, ends the run. */
 BL_MUST int launch_buy(struct launching *launching, struct bl_started *out, struct bl_err *err);
 
-/* After a signal: the box first, then the outcome. Returns -1, BL_ECANCELLED. started may be NULL. */
+/* After a signal: the box first, then the outcome. Returns -1, BL_ECANCELLED. started may be
+ * NULL. */
 int launch_undo(struct launching *launching, const struct bl_started *started, struct bl_err *err);
 
 /* Pure texts. The table of prices for a terminal, or Markdown; what it will cost, three lines. */

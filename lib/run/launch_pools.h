@@ -28,8 +28,8 @@ struct bl_list_price {
 
 /*
  * Types x the stack's subnets (of each zone its first one), without those whose zone does not offer
- * the type; sorted by spot price, then by list price; unknown prices last. n_offers 0 with offers NULL: nobody knows, all
- * stay. BL_EINPUT: none is left.
+ * the type; sorted by spot price, then by list price; unknown prices last. n_offers 0 with offers
+ * NULL: nobody knows, all stay. BL_EINPUT: none is left.
  */
 struct bl_market_facts {
 	const struct bl_ec2_offer *offers;

@@ -30,7 +30,7 @@
 	"\"launch_key\":\"kk\",\"types\":[" types "],\"estimate\":{\"disk_usd_hour\":0.01}}}"
 #define TYPE(name, template) "{\"type\":\"" name "\",\"template\":\"" template "\"}"
 
-/* --- An engine that tells what it was asked ---------------------------------------------------- */
+/* --- An engine that tells what it was asked --------------------------------------------------- */
 
 struct engine {
 	unsigned refuses; /* so many times there is no capacity */
@@ -79,7 +79,7 @@ static int read_run(struct bl_store *store, const char *spec, struct bl_run *run
 	return 0;
 }
 
-/* --- Waiting ----------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------------------- */
 
 static int64_t now_ms;
 
@@ -167,7 +167,7 @@ static void pauses_grow_to_five_minutes(void **state)
 	assert_int_equal(bl_launch_pause_ms(1000), 300000);
 }
 
-/* --- A relaunch --------------------------------------------------------------------------------- */
+/* --- A relaunch ------------------------------------------------------------------------------- */
 
 #define OFFERS                                                                                     \
 	OK("DescribeInstanceTypeOfferings",                                                        \
@@ -268,7 +268,7 @@ static void types_that_the_stack_has_no_more_are_left_out(void **state)
 	assert_int_equal(err.code, BL_EINPUT);
 }
 
-/* --- What AWS says ------------------------------------------------------------------------------ */
+/* --- What AWS says ---------------------------------------------------------------------------- */
 
 static void prices_that_cannot_be_had_stay_unknown(void **state)
 {
