@@ -7,6 +7,7 @@
 
 #define STATE_COLUMNS 7
 #define TITLE_COLUMNS 26
+#define COMMAND_INDENT 4
 #define INDENT (2 + STATE_COLUMNS + 2 + TITLE_COLUMNS + 2)
 
 static const struct look {
@@ -55,6 +56,35 @@ static void add_wrapped(struct bl_buf *out, const char *text, size_t at, size_t 
 	bl_buf_addc(out, '\n');
 }
 
+/* "create it: aws iam ...": where the command begins; NULL: there is none. */
+static const char *command_in(const char *text)
+{
+	static const char *const words[] = { ": aws ", ": gh " };
+	const char *found = NULL;
+
+	for (size_t i = 0; i < BL_COUNT(words) && !found; i++)
+		found = strstr(text, words[i]);
+	return found ? found + 2 : NULL;
+}
+
+/* A command is to be copied: it has a line of its own, however long. */
+static void add_advice(struct bl_buf *out, const char *text, size_t at, size_t indent,
+                       size_t columns)
+{
+	const char *command = command_in(text);
+	BL_AUTO(bl_buf) before = BL_BUF(1024);
+
+	if (!command) {
+		add_wrapped(out, text, at, indent, columns);
+		return;
+	}
+	bl_buf_add(&before, text, (size_t)(command - text) - 1);
+	add_wrapped(out, bl_buf_text(&before), at, indent, columns);
+	bl_buf_addf(out, "%*s", COMMAND_INDENT, "");
+	bl_log_add_text(out, command);
+	bl_buf_addc(out, '\n');
+}
+
 static void add_check(struct bl_buf *out, const struct bl_check *check, bool colour, size_t columns)
 {
 	const struct look *look = &looks[check->state];
@@ -65,7 +95,7 @@ static void add_check(struct bl_buf *out, const struct bl_check *check, bool col
 	if (!check->next[0] || check->state == BL_CHECK_OK)
 		return;
 	bl_buf_addf(out, "%*s-> ", INDENT, "");
-	add_wrapped(out, check->next, INDENT + 3, INDENT + 3, columns);
+	add_advice(out, check->next, INDENT + 3, INDENT + 3, columns);
 }
 
 /* --- The last line ---------------------------------------------------------------------------- */
@@ -105,7 +135,7 @@ static void add_end(struct bl_buf *out, const struct doctor *doctor, size_t colu
 	else
 		bl_buf_addf(&line, "%s %s: %s", fail ? "Do first:" : "A run would start. Look at",
 		            first->title, first->next[0] ? first->next : first->seen);
-	add_wrapped(out, bl_buf_text(&line), 0, 2, columns);
+	add_advice(out, bl_buf_text(&line), 0, 2, columns);
 }
 
 void doctor_show_text(const struct doctor *doctor, bool colour, unsigned columns,

@@ -82,9 +82,9 @@ static void judge_short(const struct bl_family *family, bool others, const char 
 	                     (long long)family->least);
 
 	bl_check_next(check, BL_ECAPACITY,
-	              "ask for %lld: aws service-quotas request-service-quota-increase "
-	              "--service-code ec2 --quota-code %s --desired-value %lld --region %s "
-	              "(a new account begins with 0; it takes hours to days)",
+	              "a new account begins with 0, and more takes hours to days; ask for %lld: "
+	              "aws service-quotas request-service-quota-increase --service-code ec2 "
+	              "--quota-code %s --desired-value %lld --region %s",
 	              (long long)family->most, family->quota->code, (long long)family->most,
 	              region);
 }

@@ -46,7 +46,10 @@ def test_text_for_people(clinic):
     clinic.peer.quota("L-3819A6DF", 0)
     done = clinic.call()
     last = done.stdout.rpartition("skipped\n")[2]
-    assert last.startswith("Do first: Quota, spot, G and VT: ask for 8: aws service-quotas")
+    assert last.startswith("Do first: Quota, spot, G and VT: a new account begins with 0")
+    command = ("    aws service-quotas request-service-quota-increase --service-code ec2 --quota-code "
+               f"L-3819A6DF --desired-value 8 --region {REGION}\n")  # whole: it is to be copied
+    assert last.endswith(command) and done.stdout.count(command) == 2
     assert "checks failed, first: Quota, spot, G and VT" in done.stderr
     clinic.env["FORCE_COLOR"] = "1"
     assert "\x1b[31;1mFAIL" in clinic.call().stdout

@@ -124,8 +124,8 @@ static void quotas_are_judged_together(void **state)
 		{ 64, 0, BL_CHECK_OK, BL_CHECK_WARN, "64", "" },
 		{ 3, 96, BL_CHECK_WARN, BL_CHECK_OK, "3 vCPUs, but g6.xlarge needs 4",
 		  "--quota-code L-3819A6DF --desired-value 8 --region us-east-1" },
-		{ 0, 0, BL_CHECK_FAIL, BL_CHECK_FAIL, "0 vCPUs", "ask for 8" },
-		{ 0, NAN, BL_CHECK_WARN, BL_CHECK_SKIPPED, "0 vCPUs", "ask for 8" },
+		{ 0, 0, BL_CHECK_FAIL, BL_CHECK_FAIL, "0 vCPUs", "ask for 8: aws" },
+		{ 0, NAN, BL_CHECK_WARN, BL_CHECK_SKIPPED, "0 vCPUs", "ask for 8: aws" },
 		{ NAN, NAN, BL_CHECK_SKIPPED, BL_CHECK_SKIPPED, "no", "" },
 	};
 
