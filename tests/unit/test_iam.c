@@ -151,7 +151,7 @@ static void no_allocation_is_taken_for_granted(void **state)
 	/* one that is both */
 	const struct canned_reply reply = {
 		.body = "<r><GetRoleResult><Role><Arn>a</Arn><AssumeRolePolicyDocument>%7B%7D</"
-		        "AssumeRolePolicyDocument></Role>"
+			"AssumeRolePolicyDocument></Role>"
 			"</GetRoleResult><Result><InstanceProfile>"
 			"<Arn>p</Arn></InstanceProfile></Result></r>"
 	};
