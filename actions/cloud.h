@@ -38,8 +38,8 @@ void cloud_done(struct cloud *cloud);
 /*
  * Opens all of it: repository, guard's decision where there is one, AWS (in a workflow by OIDC,
  * renewed as long as the job lives), the stack descriptor, the store (option, else the
- * configuration's, else the stack's bucket; with engine "local" and no stack .branchline/store), the
- * engine (default ec2).
+ * configuration's, else the stack's bucket; with engine "local" and no stack .branchline/store),
+ * the engine (default ec2).
  * Guard's refusal is none of this: then guarded.has_guard is false. A phase that failed is named.
  */
 BL_MUST int cloud_open(struct cloud *cloud, const struct cloud_options *options,
