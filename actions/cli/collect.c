@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define RUNS_MAX 200
+#define GIVE_UP_AFTER 5 /* failures in a row */
 
 struct options {
 	struct cloud_options cloud;
@@ -124,19 +125,23 @@ static int finish(struct collecting *collecting, const struct due *due, struct b
 /* One that cannot be finished is a warning; the others are finished all the same. */
 static int finish_all(struct collecting *collecting, struct bl_err *err)
 {
+	unsigned in_a_row = 0;
+
 	for (size_t i = 0; i < collecting->n; i++) {
 		struct bl_err failure = { 0 };
 
-		if (!finish(collecting, &collecting->due[i], &failure))
+		if (!finish(collecting, &collecting->due[i], &failure)) {
+			in_a_row = 0;
 			continue;
+		}
 		bl_wrap(&failure, "run %s", collecting->due[i].run);
 		bl_log_err(BL_LOG_WARN, &failure);
 		collecting->failed++;
-		/* nobody answers any more: the next schedule tries again */
-		if (failure.code == BL_EDENIED || failure.code == BL_ETIMEOUT) {
-			*err = failure;
-			return -1;
-		}
+		in_a_row++;
+		if (in_a_row < GIVE_UP_AFTER)
+			continue;
+		*err = failure; /* nobody answers any more: the next schedule tries again */
+		return -1;
 	}
 	return 0;
 }

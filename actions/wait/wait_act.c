@@ -15,9 +15,18 @@
 #define CONSOLE_SHOWN 4096
 #define CONSOLE_TOLD 240 /* of it in the message */
 
+/* Asking for capacity may take hours: whoever looks sees that somebody waits, and the job's time
+ * goes on. */
 static void say_line(void *arg, const char *line)
 {
-	wait_say(arg, BL_LOG_INFO, line);
+	struct waiting *waiting = arg;
+
+	wait_say(waiting, BL_LOG_INFO, line);
+	if (waiting->quiet)
+		return;
+	wait_wave(waiting);
+	if (waiting->hand_over_ms && bl_wall_ms() >= waiting->hand_over_ms)
+		wait_buy_no_more();
 }
 
 static int read_ends(struct waiting *waiting, struct bl_end ends[2], size_t *n, struct bl_err *err)
@@ -101,7 +110,7 @@ static int buy(struct waiting *waiting, bool on_demand, struct bl_err *err)
 		.compute = waiting->cloud->compute,
 		.say = say_line,
 		.arg = waiting,
-		.stop = wait_signal_flag(),
+		.stop = wait_buys_until(),
 	};
 	struct bl_started started;
 	struct bl_err failure = { 0 };
@@ -117,6 +126,8 @@ static int buy(struct waiting *waiting, bool on_demand, struct bl_err *err)
 	}
 	if (failure.code == BL_EDENIED)
 		return may_not_buy(waiting, attempt, &failure, err);
+	if (failure.code == BL_ECANCELLED && !wait_signals())
+		return 0; /* it is time to hand over */
 	if (failure.code == BL_ECANCELLED) {
 		*err = failure;
 		return -1;

@@ -154,10 +154,12 @@ static int look_at_attempt(struct waiting *waiting, int64_t now, struct bl_err *
 	return waiting->unsure ? read_attempts(waiting, err) : 0;
 }
 
-static void wave(struct waiting *waiting)
+void wait_wave(struct waiting *waiting)
 {
 	struct bl_err err = { 0 };
 
+	if (!bl_wait_due(&waiting->wait, BL_ASK_WAVE, wait_mono_ms()))
+		return;
 	if (bl_waiter_write(waiting->cloud->store, waiting->run.id, ++waiting->seq, "wait", &err))
 		bl_log_err(BL_LOG_DEBUG, &err);
 }
@@ -181,8 +183,7 @@ int wait_look(struct waiting *waiting, struct bl_err *err)
 	     waiting->attempts.newest_ended || waiting->attempts.has_outcome) &&
 	    read_log(waiting, err))
 		return -1;
-	if (bl_wait_due(&waiting->wait, BL_ASK_WAVE, now))
-		wave(waiting);
+	wait_wave(waiting);
 	return 0;
 }
 

@@ -148,6 +148,7 @@ int wait_run(struct cloud *cloud, const char *run, const struct wait_how *how,
 		set_hand_over(waiting);
 		wait_show_open(waiting);
 		wait_signals_open();
+		wait_show_seed(waiting);
 		rc = loop(waiting, out, err);
 		wait_signals_done();
 	}

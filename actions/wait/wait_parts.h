@@ -49,6 +49,8 @@ void wait_pause_by(void (*pause)(int64_t ms)); /* for tests; NULL: sleep */
 BL_MUST int wait_look_once(struct waiting *waiting, struct bl_err *err);
 /* One look at all that is due. */
 BL_MUST int wait_look(struct waiting *waiting, struct bl_err *err);
+/* waiter.json, when that is due. */
+void wait_wave(struct waiting *waiting);
 /* Does what is due. over: `out` is filled. */
 BL_MUST int wait_act(struct waiting *waiting, const struct bl_wait_step *step, bool *over,
                      struct wait_ended *out, struct bl_err *err);
@@ -56,6 +58,8 @@ double wait_cost(const struct waiting *waiting, int64_t now_wall_ms);
 
 void wait_show_open(struct waiting *waiting);
 void wait_show_done(struct waiting *waiting);
+/* What the primary metric did before anybody waited, for the comment's curve. */
+void wait_show_seed(struct waiting *waiting);
 int wait_show_piece(void *arg, const struct bl_piece *piece, struct bl_err *err);
 void wait_show_beat(struct waiting *waiting);
 void wait_show_attempt(struct waiting *waiting);
@@ -69,7 +73,9 @@ void wait_signals_open(void);
 void wait_signals_done(void);
 int wait_signals(void);
 bool wait_hung_up(void); /* the last one: a terminal was closed, nobody decided anything */
-const volatile int *wait_signal_flag(void);
+/* A flag for who asks for capacity: a signal came, or it is time to hand over. */
+const volatile int *wait_buys_until(void);
+void wait_buy_no_more(void);
 /* From here on only a second one stops the network. */
 void wait_signals_taken(void);
 /* The first thing after a signal. */

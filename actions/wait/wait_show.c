@@ -69,10 +69,11 @@ void wait_show_done(struct waiting *waiting)
 int wait_show_piece(void *arg, const struct bl_piece *piece, struct bl_err *err)
 {
 	struct waiting *waiting = arg;
-	char text[96];
 
 	(void)err;
 	if (piece->dropped) {
+		char text[96];
+
 		snprintf(text, sizeof(text), "%llu bytes of output were dropped here",
 		         (unsigned long long)piece->dropped);
 		wait_say(waiting, BL_LOG_WARN, text);
@@ -124,6 +125,23 @@ static void add_point(struct waiting *waiting, double step, double value, int64_
 	curve->value[curve->n] = value;
 	curve->at_ms[curve->n++] = at_ms;
 	curve->last = value;
+}
+
+void wait_show_seed(struct waiting *waiting)
+{
+	BL_AUTO(bl_series) series = { 0 };
+	const struct bl_curve *curve;
+	struct bl_err err = { 0 };
+
+	if (!waiting->tell.github || !*waiting->run.primary)
+		return;
+	if (bl_series_read(waiting->cloud->store, waiting->run.id, &series, &err)) {
+		bl_log_err(BL_LOG_DEBUG, &err);
+		return;
+	}
+	curve = bl_series_find(&series, waiting->run.primary);
+	for (size_t i = 0; curve && i < curve->n; i++)
+		add_point(waiting, curve->step[i], curve->value[i], curve->at_ms[i]);
 }
 
 /* The newest values, as a bar or a line shows them. */

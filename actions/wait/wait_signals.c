@@ -18,7 +18,7 @@
 
 /* GitHub sends SIGINT, SIGTERM 7.5 s later, and 2.5 s after that ends all there is. */
 static volatile sig_atomic_t count;
-static volatile int first, second, hung_up;
+static volatile int first, second, hung_up, buy_no_more;
 static int wake[2] = { -1, -1 };
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 static struct sigaction before[BL_COUNT(signals)];
@@ -31,7 +31,7 @@ static void on_signal(int signum)
 	count = count + 1;
 	if (first)
 		second = 1;
-	first = 1;
+	first = buy_no_more = 1;
 	if (write(wake[1], "", 1) < 0)
 		errno = errnum; /* full: then it wakes already */
 	errno = errnum;
@@ -42,7 +42,7 @@ void wait_signals_open(void)
 	struct sigaction action = { .sa_handler = on_signal };
 
 	count = 0;
-	first = second = hung_up = 0;
+	first = second = hung_up = buy_no_more = 0;
 	if (pipe2(wake, O_CLOEXEC | O_NONBLOCK))
 		wake[0] = wake[1] = -1; /* poll(2) is interrupted nearly always */
 	sigemptyset(&action.sa_mask);
@@ -70,9 +70,14 @@ bool wait_hung_up(void)
 	return hung_up;
 }
 
-const volatile int *wait_signal_flag(void)
+const volatile int *wait_buys_until(void)
 {
-	return &first;
+	return &buy_no_more;
+}
+
+void wait_buy_no_more(void)
+{
+	buy_no_more = 1;
 }
 
 void wait_signals_taken(void)

@@ -81,6 +81,10 @@ static struct bl_result stop_result(const struct bl_attempts *seen)
 	if (!seen->newest && class == BL_CLASS_LOST)
 		return result_of(class, "its launch ended before it claimed an attempt",
 		                 "launch it again");
+	if (class == BL_CLASS_BUDGET)
+		return result_of(
+			class, "max_cost_usd was used up before another attempt",
+			"raise max_cost_usd, or start a new run from its newest checkpoint");
 	return result_of(class, "stopped on request while no attempt was running",
 	                 "--resume starts a new run from its newest checkpoint");
 }

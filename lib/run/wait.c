@@ -290,6 +290,8 @@ static struct bl_wait_step decide(struct bl_wait *wait, const struct bl_wait_see
 	if (seen->attempts->newest && !seen->attempts->newest_ended)
 		return watch_live(wait, seen);
 	next = bl_run_next(&view);
+	if (next.next == BL_RELAUNCH && seen->cost_usd > seen->run->max_cost_usd)
+		return over_budget(BL_WAIT_ASK_STOP, seen);
 	if (next.next == BL_RELAUNCH)
 		return act(BL_WAIT_RELAUNCH);
 	if (next.next == BL_SETTLE)

@@ -93,6 +93,23 @@ static void nothing_left_of_max_runtime_buys_nothing(void **state)
 	assert_int_equal(scene_next(&scene).act, BL_WAIT_SETTLE);
 }
 
+static void nothing_left_of_the_budget_buys_nothing(void **state)
+{
+	struct bl_wait_step step;
+	struct scene scene;
+
+	(void)state;
+	scene_make(&scene);
+	scene_end(&scene, BL_CLASS_INTERRUPTED, 1);
+	scene.seen.cost_usd = 5.01;
+	step = scene_next(&scene);
+	assert_int_equal(step.act, BL_WAIT_ASK_STOP);
+	assert_int_equal(step.result.class, BL_CLASS_BUDGET);
+	scene.attempts.stop_wanted = true;
+	snprintf(scene.attempts.stop_reason, sizeof(scene.attempts.stop_reason), "budget");
+	assert_int_equal(scene_next(&scene).act, BL_WAIT_SETTLE);
+}
+
 static void a_box_that_is_gone_may_still_have_left_an_end(void **state)
 {
 	struct scene scene;
@@ -306,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_wish_to_stop_and_a_stale_heartbeat_are_looked_at_closely),
 		cmocka_unit_test(what_has_ended_is_settled_or_bought_again),
 		cmocka_unit_test(nothing_left_of_max_runtime_buys_nothing),
+		cmocka_unit_test(nothing_left_of_the_budget_buys_nothing),
 		cmocka_unit_test(a_box_that_is_gone_may_still_have_left_an_end),
 		cmocka_unit_test(a_dead_process_writes_nothing_more),
 		cmocka_unit_test(silence_is_death_of_an_instance_but_not_of_a_process_that_lives),
