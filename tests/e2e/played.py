@@ -88,7 +88,8 @@ class Played:
     # --- the verbs --------------------------------------------------------------------------------
 
     def start(self, verb="wait", *words, **more):
-        env = dict(self.env, **dict({"BRANCHLINE_TEST_WAIT_SPEED": SPEED, "BRANCHLINE_TEST_WRITES_AT_ONCE": "1"}, **more))
+        fast = {"BRANCHLINE_TEST_WAIT_SPEED": SPEED, "BRANCHLINE_TEST_WRITES_AT_ONCE": "1"}
+        env = {**self.env, **fast, **more}
         return self.launches.start(*words, env=env, verb=verb)
 
     def finish(self, process, code):
