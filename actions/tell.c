@@ -211,11 +211,13 @@ bool tell_failure_comment(const char *verb, const struct bl_err *failure,
 {
 	static const char *const steps[] = { "push-image", "launch", "wait", "report" };
 	const char *message = failure->text;
-	bool known = false;
+	bool known = false, follows;
 
 	for (size_t i = 0; i < BL_COUNT(steps); i++)
 		known |= !strcmp(steps[i], verb);
-	if (!known || failure->code == BL_ETRAIN || failure->code == BL_EDEADLINE)
+	/* how the training ended is the report's to tell; an image that is missing is of that code too */
+	follows = !strcmp(verb, "wait") || !strcmp(verb, "report");
+	if (!known || (follows && (failure->code == BL_ETRAIN || failure->code == BL_EDEADLINE)))
 		return false;
 	if (bl_str_starts(message, verb) && bl_str_starts(message + strlen(verb), ": "))
 		message += strlen(verb) + 2;

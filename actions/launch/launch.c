@@ -10,6 +10,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "net/http.h"
 
 #include <math.h>
 #include <signal.h>
@@ -173,11 +174,13 @@ static int decide(struct launching *launching, struct bl_err *err)
 	int rc;
 
 	group("launch: checks and prices");
+	bl_http_stop_when(&stop); /* nothing is bought yet that would have to be ended */
 	rc = launch_phases(launching, what, BL_COUNT(what), err);
 	if (!rc && launching->adopt != BL_ADOPT_CREATE)
 		rc = read_adopted(launching, err);
 	else if (!rc)
 		rc = launch_phases(launching, how, BL_COUNT(how), err);
+	bl_http_stop_when(NULL);
 	end_group();
 	return rc;
 }

@@ -162,6 +162,7 @@ static void failures_have_their_words(void **state)
 		enum bl_comment_state state;
 	} table[] = {
 		{ "launch", BL_ECAPACITY, true, BL_COMMENT_FAILED },
+		{ "launch", BL_ETRAIN, true, BL_COMMENT_FAILED },
 		{ "push-image", BL_EINPUT, true, BL_COMMENT_FAILED },
 		{ "report", BL_EIO, true, BL_COMMENT_FAILED },
 		{ "report", BL_ETRAIN, false, BL_COMMENT_FAILED },
