@@ -16,8 +16,11 @@
 
 int bl_compute_ec2_open(const struct bl_compute_options *options, void **self, struct bl_err *err)
 {
-	struct ec2_engine *engine = calloc(1, sizeof(*engine));
+	struct ec2_engine *engine;
 
+	if (!options->aws || !options->stack)
+		return bl_fail(err, BL_EBUG, "engine ec2 needs AWS and a stack");
+	engine = calloc(1, sizeof(*engine));
 	if (!engine)
 		return bl_fail(err, BL_ENOMEM, "out of memory");
 	engine->aws = options->aws;

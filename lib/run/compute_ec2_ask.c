@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOOK_FOR_MS 30000 /* a new instance is seen by its tags within that time */
@@ -80,6 +80,17 @@ int ec2_find_bought(struct ec2_buying *buying, int look_ms, bool *found, struct 
 	}
 }
 
+static int look_ms(void)
+{
+#ifdef BL_TESTING
+	const char *text = getenv("BRANCHLINE_TEST_LOOK_MS");
+
+	if (text)
+		return (int)strtol(text, NULL, 10);
+#endif
+	return LOOK_FOR_MS;
+}
+
 /* Nobody knows what became of the request. */
 static int resolve(struct ec2_buying *buying, const struct bl_try *try, char code[96],
                    struct bl_err *err)
@@ -97,7 +108,7 @@ static int resolve(struct ec2_buying *buying, const struct bl_try *try, char cod
 		return -1;
 	lost = *err;
 	bl_err_clear(err);
-	if (ec2_find_bought(buying, LOOK_FOR_MS, &found, err))
+	if (ec2_find_bought(buying, look_ms(), &found, err))
 		return -1;
 	if (found)
 		return 0;

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engine ec2 against the strict peer: one instance for an attempt, whatever is cut or repeated."""
+import json
 import os
 import random
 import signal
 
 import pytest
 
-from cloud import SUBNETS
+from cloud import SUBNETS, env_of
 from compute_drive import (BUG, BUSY, CANCELLED, CAPACITY, DENIED, INPUT, RETRY, RUN,  # noqa: F401
                            REPOSITORY, Drive, compute_driver)
 from conftest import until
@@ -95,7 +96,7 @@ def test_a_quota_skips_the_family(peer, drive):
 def test_what_is_not_offered_is_asked_once(peer, drive):
     peer.capacity()
     code, lack, _ = drive("start", types="p4d.24xlarge,g6.xlarge", market="spot", wait=200,
-                          env=dict(peer_env(peer), BRANCHLINE_TEST_PAUSE_MS="1"))
+                          env=dict(env_of(peer), BRANCHLINE_TEST_PAUSE_MS="1"))
     assert (code, lack) == (CAPACITY, "capacity")
     pools = [len(fleet["pools"]) for fleet in peer.fleets()]
     assert pools[0] == 6 and set(pools[1:]) == {4} and len(pools) > 2
@@ -103,15 +104,10 @@ def test_what_is_not_offered_is_asked_once(peer, drive):
     assert code == INPUT and "Unsupported" in text
 
 
-def peer_env(peer):
-    from cloud import env_of
-    return env_of(peer)
-
-
 def test_waiting_for_capacity(peer, drive):
     peer.capacity(count=9)
     told = drive("start", market="spot", types="g6.xlarge", wait=60000,
-                 env=dict(peer_env(peer), BRANCHLINE_TEST_PAUSE_MS="1"))
+                 env=dict(env_of(peer), BRANCHLINE_TEST_PAUSE_MS="1"))
     assert told[0] == live(peer)[0]
     assert len(drive.tries()) == 4  # three dry rounds over three pools
 
@@ -232,7 +228,7 @@ def fault_of(lot):
 def test_as_many_instances_as_launches(compute_driver, peer, tmp_path):  # noqa: F811
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"SEED={seed}")
-    lot = random.Random(seed)
+    lot, env = random.Random(seed), dict(env_of(peer), BRANCHLINE_TEST_LOOK_MS="0")
     for n in range(1000 if SOAK else 40):
         run = f"20261124T08{n // 60 % 60:02}{n % 60:02}Z-{n:08x}-q7xk"
         one = Drive(compute_driver, tmp_path / "store", peer, run=run)
@@ -241,11 +237,11 @@ def test_as_many_instances_as_launches(compute_driver, peer, tmp_path):  # noqa:
         fault = fault_of(lot)
         if "script" in fault:
             peer.script(fault["script"])
-        told = one("start", failpoint=fault.get("failpoint"))
+        told = one("start", failpoint=fault.get("failpoint"), env=env)
         peer.heal()
         for _ in range(3):
             if told is None or told[0] == RETRY:
-                told = one("start")
+                told = one("start", env=env)
         peer.capacity(code=None)
         assert told and len(told) == 7, f"SEED={seed}, launch {n}, {fault}: {told} {one.said}"
         assert [i["id"] for i in peer.instances(run=run)] == [told[0]], f"SEED={seed}, launch {n}"
@@ -283,7 +279,7 @@ def test_one_that_nobody_knows_any_more(peer, drive):
     path = drive.dir / "attempts" / "001.started.json"
     told = drive.document("001.started.json")
     told.update(instance="i-00000000000000000", started_at_ms=1)
-    path.write_text(str(told).replace("'", '"'))
+    path.write_text(json.dumps(told))
     assert drive("probe")[:4] == ["dead", "i-00000000000000000", "-", "lost"]
 
 
@@ -305,7 +301,7 @@ def test_probe_of_what_was_never_bought(peer, drive):
         for member in ("claimed_ms", "created_ms"):
             if member in told:
                 told[member] = 1
-        path.write_text(__import__("json").dumps(told))
+        path.write_text(json.dumps(told))
     assert drive("probe")[:4] == ["dead", "-", "-", "lost"]
 
 
