@@ -137,7 +137,7 @@ BL_MUST int bl_compute_token(const struct bl_run *run, unsigned attempt, unsigne
                              const struct bl_purchase *purchase, char token[65],
                              struct bl_err *err);
 
-/* Tags of design 4.8 for fleet and instance; `mode` is the market. Texts stay the caller's. Pure. */
+/* Pure: tags of design 4.8; `mode` is the market. Texts stay the caller's. */
 #define BL_COMPUTE_TAGS 12
 struct bl_compute_tags {
 	struct bl_ec2_tag items[BL_COMPUTE_TAGS];
@@ -147,7 +147,7 @@ struct bl_compute_tags {
 void bl_compute_tags(const char *stack, const struct bl_start *what, bool spot,
                      struct bl_compute_tags *out);
 
-/* What a first try of that purchase would send, as bl_ec2_fleet_text() says it; for `plan`. Pure. */
+/* Pure, for `plan`: what a first try of that purchase would send, as bl_ec2_fleet_text() says. */
 BL_MUST int bl_compute_request_text(const char *stack, const struct bl_start *what, size_t purchase,
                                     struct bl_buf *out, struct bl_err *err);
 

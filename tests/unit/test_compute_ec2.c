@@ -192,11 +192,16 @@ static int looking(struct bl_err *err)
 	struct bl_attempts attempts = {
 		.newest = 1, .claim = { .instance_tag = RUN "/1", .claimed_at_ms = bl_wall_ms() }
 	};
+	const struct bl_compute_options options = { .name = "ec2",
+		                                    .aws = shared.aws,
+		                                    .stack = "s" };
 	BL_AUTO(bl_buf) console = BL_BUF(4096);
 	struct bl_ended_boxes boxes;
+	BL_COMPUTE other = NULL;
 	struct bl_probe probe;
 
-	return bl_compute_probe(shared.compute, &a_run, &attempts, &probe, err) ||
+	return bl_compute_open(&options, &other, err) ||
+	                       bl_compute_probe(shared.compute, &a_run, &attempts, &probe, err) ||
 	                       bl_compute_end(shared.compute, &scope, &boxes, err) ||
 	                       bl_compute_console(shared.compute, &started, &console, err)
 	               ? -1
