@@ -130,23 +130,6 @@ static bool detaches(const struct options *opt)
 	return !strcmp(opt->on_signal, "detach");
 }
 
-static void say_how_it_ends(const struct options *opt, const char *run)
-{
-	if (opt->detach)
-		bl_log(BL_LOG_INFO,
-		       "it goes on by itself: `branchline wait %s` follows it, "
-		       "`branchline stop %s` ends it",
-		       run, run);
-	else if (detaches(opt))
-		bl_log(BL_LOG_INFO, "Ctrl-C leaves it going; `branchline wait %s` follows it again",
-		       run);
-	else
-		bl_log(BL_LOG_INFO,
-		       "Ctrl-C ends it and its machine; `--on-signal detach` would "
-		       "leave it going, `branchline stop %s` keeps its checkpoint",
-		       run);
-}
-
 /* What the run's own end says is the verb's end; what is told of it may fail. */
 static int conclude(const char *run, const struct wait_ended *ended, struct bl_err *err)
 {
@@ -238,8 +221,11 @@ int verb_run(int argc, char **argv, struct bl_err *err)
 	                         &config, &found, err) ||
 	    choose_place(&opt, &git, &config, err) || launch(&opt.launch, &args, &launched, err))
 		return bl_wrap(err, "run");
-	say_how_it_ends(&opt, launched.run);
 	if (opt.detach) {
+		bl_log(BL_LOG_INFO,
+		       "it goes on by itself: `branchline wait %s` follows it, "
+		       "`branchline stop %s` ends it",
+		       launched.run, launched.run);
 		puts(launched.run);
 		return 0;
 	}

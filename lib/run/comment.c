@@ -31,6 +31,11 @@ void bl_comment_init(struct bl_comment *comment)
 	};
 }
 
+static bool is_over(const struct bl_comment *comment)
+{
+	return comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
+}
+
 static bool has_run(const struct bl_comment *comment)
 {
 	return bl_run_id_valid(comment_text(comment->run));
@@ -57,15 +62,20 @@ static void add_cause(const struct bl_comment *comment, struct bl_buf *out)
 	}
 }
 
+#define FOLLOWS "; this comment follows and becomes the report.\n\n"
+
 /* What follows by itself. */
 static void add_outlook(const struct bl_comment *comment, struct bl_buf *out)
 {
 	switch (comment->state) {
 	case BL_COMMENT_ACCEPTED:
+		bl_buf_adds(out, "Next come the image, a machine and the training" FOLLOWS);
+		break;
 	case BL_COMMENT_BUILDING:
+		bl_buf_adds(out, "Next come a machine and the training" FOLLOWS);
+		break;
 	case BL_COMMENT_LAUNCHING:
-		bl_buf_adds(out, "Next come the image, a machine, and the training; this comment "
-		                 "follows them and becomes the report.\n\n");
+		bl_buf_adds(out, "Next comes the training" FOLLOWS);
 		break;
 	case BL_COMMENT_HANDED_OVER:
 		bl_buf_adds(out, "Its report comes here when it has ended: the scheduled `collect` "
@@ -86,6 +96,8 @@ static void add_money(const struct bl_comment *comment, size_t from, struct bl_b
 {
 	bool before = !isfinite(comment->cost_usd) || comment->cost_usd <= 0;
 
+	if (is_over(comment)) /* what it cost is told */
+		return;
 	if (isfinite(comment->usd_hour)) {
 		add_dot(out, from);
 		bl_buf_addf(out, "$%.3f an hour", comment->usd_hour);
@@ -139,7 +151,7 @@ static void add_facts(const struct bl_comment *comment, struct bl_buf *out)
 static int add_chart(const struct bl_comment *comment, struct bl_buf *out, struct bl_err *err)
 {
 	const struct bl_curve *curve = comment->curve;
-	bool folded = comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
+	bool folded = is_over(comment);
 	BL_AUTO(bl_buf) chart = BL_BUF(ROOM);
 	struct bl_report *report;
 
@@ -198,11 +210,6 @@ static void add_command(const struct bl_comment *comment, const char *verb, stru
 	if (is_plain_word(store))
 		bl_buf_addf(out, " --store %s", store);
 	bl_buf_addc(out, '\n');
-}
-
-static bool is_over(const struct bl_comment *comment)
-{
-	return comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
 }
 
 /* What a reader may type, to the letter. */

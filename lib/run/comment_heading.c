@@ -32,6 +32,8 @@ static void add_step(const struct bl_comment *comment, struct bl_buf *out)
 
 void comment_progress(const struct bl_comment *comment, struct bl_buf *out)
 {
+	bool is_over =
+		comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
 	size_t from = out->len;
 
 	add_step(comment, out);
@@ -48,7 +50,7 @@ void comment_progress(const struct bl_comment *comment, struct bl_buf *out)
 	}
 	if (isfinite(comment->cost_usd) && comment->cost_usd > 0) {
 		add_separator(out, from);
-		bl_buf_addf(out, "$%.2f so far", comment->cost_usd);
+		bl_buf_addf(out, "$%.2f%s", comment->cost_usd, is_over ? "" : " so far");
 	}
 }
 

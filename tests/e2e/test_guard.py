@@ -48,7 +48,8 @@ def guard(branchline, github, tmp_path):
         sender = event.get("sender", {}).get("login", "alice")
         env = {k: v for k, v in os.environ.items()
                if not k.startswith(("GITHUB_", "BRANCHLINE_", "INPUT_", "AWS_", "ACTIONS_"))}
-        env.update(github.job_env(event_name, event, folder, sender=sender))
+        env.update(github.job_env(event_name, event, folder, sender=sender),
+                   BRANCHLINE_TEST_WRITES_AT_ONCE="1")
         for name, value in more.items():
             if value is None:
                 env.pop(name, None)

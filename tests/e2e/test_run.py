@@ -7,12 +7,16 @@ import pytest
 from cloud import peer, peer_process  # noqa: F401
 from conftest import until
 from github_fake import REPOSITORY, github, github_process  # noqa: F401
-from launches import NUMBER, launches  # noqa: F401
+from launches import INHERITED, NUMBER, launches  # noqa: F401
+from played import SPEED, Played
 
 
 @pytest.fixture
-def laptop(launches):  # noqa: F811
+def laptop(launches, monkeypatch):  # noqa: F811
     """A clone whose commit is on a remote-tracking branch."""
+    monkeypatch.setattr("launches.INHERITED", tuple(one for one in INHERITED if one != "BRANCHLINE_"))
+    monkeypatch.setenv("BRANCHLINE_TEST_WAIT_SPEED", SPEED)
+    monkeypatch.setenv("BRANCHLINE_TEST_WRITES_AT_ONCE", "1")
     launches.repo.git("update-ref", "refs/remotes/origin/topic", launches.sha)
     return launches
 
@@ -47,19 +51,19 @@ def test_outside_of_a_repository(laptop, tmp_path):
 def test_a_run_to_its_end(laptop):
     process = laptop.start("--param", "lr=0.2", verb="run")
     run = a_run(laptop)
-    laptop.end(run)
+    Played(laptop, run, {}).end()
     done = laptop.finish(process)
     assert done.code == 0, done
     assert laptop.document(run, "run.json")["config"]["hyperparameters"] == {"lr": 0.2}
     assert "Training finished" in done.stdout or run[-4:] in done.stdout
     assert laptop.has(run, "reported.json")
-    assert "Ctrl-C ends it" in done.stderr and laptop.github.comments(NUMBER) == []
+    assert "Ctrl-C" in done.stderr and laptop.github.comments(NUMBER) == []
 
 
 def test_it_exits_as_the_run_ended(laptop):
     process = laptop.start(verb="run")
     run = a_run(laptop)
-    laptop.end(run, "failure", "cuda_oom")
+    Played(laptop, run, {}).end("failure", "cuda_oom")
     done = laptop.finish(process)
     assert done.code == 1 and f"run {run}: failure" in done.stderr, done
 
@@ -69,7 +73,7 @@ def test_it_reports_on_a_pull_request(laptop):
                       if name != "GITHUB_REPOSITORY"})
     process = laptop.start("--pr", str(NUMBER), verb="run", env=env)
     run = a_run(laptop)
-    laptop.end(run)
+    Played(laptop, run, {}).end()
     done = laptop.finish(process)
     assert done.code == 0, done
     assert laptop.document(run, "run.json")["pr"] == NUMBER
