@@ -8,8 +8,8 @@
 
 /* History of a clone; commits are given by their 40 digits. */
 
-/* BL_ENOENT: one of them is not in this clone, they have no common ancestor, or the clone is shallow:
- * then nobody can tell. */
+/* BL_ENOENT: one of them is not in this clone, they have no common ancestor, or the clone is
+ * shallow: then nobody can tell. */
 BL_MUST int bl_git_merge_base(const char *root, const char *one, const char *other, char sha[41],
                               struct bl_err *err);
 
