@@ -42,7 +42,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 all: $(PROGRAMS)
 
 # The targets below that build through a variant need no compiler before their packages are there.
-OUTER := demo test test-unit test-e2e check-asan lint format bench soak dist install clean help deps
+OUTER := demo test test-unit test-e2e e2e-actions check-asan lint format bench soak dist install clean help deps
 ifneq ($(or $(filter-out $(OUTER),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 -include $(BUILD)/flags.mk
 endif
@@ -52,7 +52,10 @@ $(BUILD)/flags.mk: Makefile
 	  if echo 'int main(void){return 0;}' | $(CC) -Werror $$f -x c -c -o /dev/null - 2>/dev/null; \
 	  then printf ' %s' "$$f" >>$@; fi; done; echo >>$@
 	@sed 's/PROBED :=/flags on:/' $@
-ALL_CFLAGS = -std=c17 $(CFLAGS) $(WARN) $(HARDEN) $(PROBED) $(FORTIFY) $(EXTRA)
+# What decides and tells is made small for a release, what moves bytes fast.
+SMALL_OBJ = $(filter-out $(BUILD)/obj/lib/aws/transfer%,$(filter $(BUILD)/obj/lib/run/% \
+	$(BUILD)/obj/lib/aws/% $(BUILD)/obj/actions/%,$@))
+ALL_CFLAGS = -std=c17 $(CFLAGS) $(if $(SMALL_OBJ),$(SMALL)) $(WARN) $(HARDEN) $(PROBED) $(FORTIFY) $(EXTRA)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
@@ -105,7 +108,7 @@ ASAN_VARIANT := BUILD=build/asan EXTRA=-DBL_TESTING FORTIFY= CFLAGS="-O1 -g $(SA
 	TEST_LDFLAGS="-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
 ROOT := $(CURDIR)/build/deps/root
 DIST := build/dist/linux-$(ARCH)
-DIST_VARIANT := BUILD=build/dist/obj CC=scc FORTIFY= \
+DIST_VARIANT := BUILD=build/dist/obj CC=scc FORTIFY= SMALL=-Os \
 	CFLAGS="-O2 -g0 -ffunction-sections -fdata-sections -ftrivial-auto-var-init=zero \
 	-fno-unwind-tables -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
 	-isystem $(ROOT)/include -DYAML_DECLARE_STATIC -DCURL_STATICLIB -DXML_STATIC" \
@@ -139,6 +142,14 @@ test-e2e:
 	@tools/venv.sh
 	@$(if $(filter build/test/bin,$(BIN)),$(MAKE) --no-print-directory -j$(JOBS) $(TEST_VARIANT) all)
 	@tools/test.sh --e2e $(BIN) $(PYTEST_ARGS)
+
+## make e2e-actions  the real workflows from the label to the comment; prints their story
+e2e-actions:
+	@tools/deps.sh build test
+	@tools/venv.sh && tools/peers.sh act mermaid cmarkgfm
+	$(variant) $(TEST_VARIANT) all
+	@BRANCHLINE_STORY=$(CURDIR)/build/story tools/test.sh --e2e build/test/bin -k test_flow_train
+	@cat build/story/*.txt
 
 ## make check-asan   unit tests, fuzzers' seeds and a sample of the rest under ASan and UBSan
 check-asan:
