@@ -215,7 +215,7 @@ bool tell_failure_comment(const char *verb, const struct bl_err *failure,
 
 	for (size_t i = 0; i < BL_COUNT(steps); i++)
 		known |= !strcmp(steps[i], verb);
-	/* how the training ended is the report's to tell; an image that is missing is of that code too */
+	/* how the training ended is the report's to tell; a missing image has that code, too */
 	follows = !strcmp(verb, "wait") || !strcmp(verb, "report");
 	if (!known || (follows && (failure->code == BL_ETRAIN || failure->code == BL_EDEADLINE)))
 		return false;

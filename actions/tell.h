@@ -56,8 +56,8 @@ bool tell_failure_comment(const char *verb, const struct bl_err *failure,
                           struct bl_comment *comment);
 
 /* Remembers for tell_failure() and later steps what launch learnt: $RUNNER_TEMP/branchline/run.json
- * with run id, store and place (nothing where RUNNER_TEMP is not set). BL_ENOENT from the reader: no
- * launch yet. */
+ * with run id, store and place (nothing where RUNNER_TEMP is not set). BL_ENOENT from the reader:
+ * no launch yet. */
 struct told_run {
 	char run[BL_RUN_SIZE], store[1100], place[128], job[65];
 };

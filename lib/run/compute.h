@@ -151,4 +151,7 @@ void bl_compute_tags(const char *stack, const struct bl_start *what, bool spot,
 BL_MUST int bl_compute_request_text(const char *stack, const struct bl_start *what, size_t purchase,
                                     struct bl_buf *out, struct bl_err *err);
 
+/* Sleeps, but not beyond *stop (may be NULL). False: stopped. */
+bool bl_compute_pause(int64_t ms, const volatile int *stop);
+
 #endif

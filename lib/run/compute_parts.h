@@ -71,7 +71,4 @@ BL_MUST int ec2_engine_terminate(struct ec2_engine *engine, const char *const *i
 BL_MUST int ec2_engine_start(void *self, const struct bl_start *what, struct bl_started *out,
                              struct bl_err *err);
 
-/* Sleeps, but not beyond *stop (may be NULL). False: stopped. */
-bool bl_compute_pause(int64_t ms, const volatile int *stop);
-
 #endif

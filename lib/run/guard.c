@@ -66,7 +66,7 @@ static void refuse_bot(const struct bl_guard_event *event, struct bl_guard *out)
 	         "let a person do it, or set the input `allow-bots: true`");
 }
 
-/* --- What the event alone decides -------------------------------------------------------------- */
+/* --- What the event alone decides ------------------------------------------------------------- */
 
 /* Labels differ in more than letter case, says GitHub; the part behind the colon is a job's. */
 static bool is_our_label(const char *label, const char *ours)
@@ -147,7 +147,7 @@ static void look_at_others(const struct bl_guard_event *event, const struct bl_g
 		out->verdict = BL_GUARD_ACCEPT;
 }
 
-/* --- What GitHub has to say to it -------------------------------------------------------------- */
+/* --- What GitHub has to say to it ------------------------------------------------------------- */
 
 static void refuse_labeller(const struct bl_guard_event *event, const struct bl_guard_facts *facts,
                             struct bl_guard *out)

@@ -5,8 +5,9 @@
 #include "run/guard.h"
 
 /*
- * The comment that a fork's own job may not write: a workflow of the default branch writes it after
- * that job (`workflow_run`). It takes what GitHub says about the job, and nothing that the job made.
+ * The comment that a fork's own job may not write: a workflow of the default branch writes it
+ * after that job (`workflow_run`). It takes what GitHub says about the job, and nothing that the
+ * job made.
  */
 struct bl_guard_fork {
 	bool is_fork; /* it was a pull request's, from another repository; else the rest is empty */

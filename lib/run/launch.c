@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "codec/hash.h"
-#include "run/compute_parts.h"
 #include "run/launch_buy.h"
 #include "run/launch_estimate.h"
 #include "run/launch_key.h"

@@ -29,7 +29,8 @@ const char *bl_image_ec2_arch(const char *oci_arch);
 /*
  * Whether a driver ("550.54.15") that serves CUDA up to `cuda_max` ("12.4") runs it; `why` says
  * what is missing, for people. Within one major version a later minor runs (CUDA's own minor
- * version compatibility) unless NVIDIA_REQUIRE_CUDA asks for more. Empty texts are not known: they pass.
+ * version compatibility) unless NVIDIA_REQUIRE_CUDA asks for more. Empty texts are not known: they
+ * pass.
  */
 bool bl_image_runs_on(const struct bl_image_needs *needs, const char *driver, const char *cuda_max,
                       char why[160]);
