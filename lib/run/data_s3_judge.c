@@ -91,7 +91,8 @@ static int take_lines(struct bl_data_judge *judge, const char *bytes, size_t len
 /* Headers only: what a member holds is not even asked for where it is past this piece. */
 static int take_tar(struct bl_data_judge *judge, const char *bytes, size_t len, struct bl_err *err)
 {
-	uint64_t from = judge->at, next = judge->at;
+	const uint64_t from = judge->at;
+	uint64_t next = from;
 
 	while (next < judge->size && next - from <= len && len - (next - from) >= BL_TAR_BLOCK)
 		if (bl_data_tar_block(judge->name, judge->size, next,
