@@ -33,7 +33,7 @@ static size_t add_name(const char **names, size_t n, const char *name)
 int bl_launch_ask_types(struct bl_aws *aws, const struct bl_candidates *candidates,
                         struct bl_ec2_type **out, size_t *n, struct bl_err *err)
 {
-	const char *names[BL_LAUNCH_TYPES_MAX];
+	const char *names[BL_LAUNCH_TYPES_MAX] = { NULL };
 	size_t n_names = 0;
 
 	for (size_t i = 0; i < candidates->n; i++)
@@ -73,7 +73,7 @@ static void ask_list_prices(struct bl_aws *aws, const char *const *names, size_t
 int bl_launch_ask_market(struct bl_aws *aws, const struct bl_fits *fits,
                          struct bl_market_answers *out, struct bl_buf *notes, struct bl_err *err)
 {
-	const char *names[BL_LAUNCH_TYPES_MAX];
+	const char *names[BL_LAUNCH_TYPES_MAX] = { NULL };
 	struct bl_err failed = { 0 };
 	size_t n = 0;
 

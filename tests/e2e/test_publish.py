@@ -263,7 +263,7 @@ def test_an_older_run_does_not_take_the_newer_ones_comment(github, job):
 
 
 @pytest.mark.parametrize("where", ["report.comment.before", "report.comment.after", "report.reported.before"])
-def test_a_report_killed_anywhere_is_made_once(github, job, where):
+def test_a_report_killed_anywhere_is_made_once(github, job, has_failpoints, where):
     run = of_topic(job, status="failure", message="it broke")
     assert job.report(run, BRANCHLINE_FAILPOINT=f"{where}=kill").returncode == -9
     assert job.reported(run) is None

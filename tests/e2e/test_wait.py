@@ -11,7 +11,11 @@ from github_fake import github, github_process  # noqa: F401
 from played import NUMBER, launches, now_ms, played  # noqa: F401
 from test_schemas import check
 
+# The waiter's time runs faster in programs that are built for tests.
+fast = pytest.mark.usefixtures("has_failpoints")
 
+
+@fast
 @pytest.mark.sample
 def test_a_success_is_followed_to_its_end(played):  # noqa: F811
     played.comes_up("step 1\n::add-path::/evil\n")
@@ -40,6 +44,7 @@ def test_a_failure_is_the_verbs_own(played):  # noqa: F811
     assert done.outputs == {"state": "ended", "status": "failure", "class": "user_exit"}
 
 
+@fast
 @pytest.mark.parametrize("reason,klass", [("Server.InsufficientInstanceCapacity", "capacity"),
                                           ("Server.InternalError", "lost"),
                                           ("Server.SpotInstanceTermination", "interrupted")])
@@ -56,6 +61,7 @@ def test_a_box_that_is_taken_away_is_bought_again(played, reason, klass):  # noq
     assert len(played.github.comments(NUMBER)) == 1
 
 
+@fast
 def test_a_box_that_describe_does_not_know_yet_is_waited_for(launches, played):  # noqa: F811
     played.peer.options(ec2_hidden=5)
     played.peer.remove(played.key("attempts/001.started.json"))  # found by tag alone
@@ -67,6 +73,7 @@ def test_a_box_that_describe_does_not_know_yet_is_waited_for(launches, played): 
     assert len(played.peer.fleets()) == 1
 
 
+@fast
 def test_a_box_that_never_comes_up_is_ended_with_its_last_words(played):  # noqa: F811
     played.peer.instance(played.box()["id"], console="kernel\ncloud-init: no such bucket 'x'\n")
     played.change("attempts/001.started.json", started_at_ms=now_ms() - 11 * 60000)
@@ -81,6 +88,7 @@ def test_a_box_that_never_comes_up_is_ended_with_its_last_words(played):  # noqa
     assert "cloud-init: no such bucket" in done.stdout
 
 
+@fast
 def test_a_heartbeat_that_stops_ends_the_box(played):  # noqa: F811
     played.comes_up()
     process = played.start()
@@ -110,6 +118,7 @@ def test_the_budget_asks_host_first(played):  # noqa: F811
     assert played.outcome()["class"] == "budget"
 
 
+@fast
 def test_the_budget_ends_a_host_that_does_not_listen(played):  # noqa: F811
     played.comes_up()
     played.change("attempts/001.started.json", usd_hour=1e6)
@@ -125,6 +134,7 @@ def test_retries_used_up_are_the_end(played):  # noqa: F811
     assert done.outputs["status"] == "interrupted" and len(played.peer.fleets()) == 1
 
 
+@fast
 def test_two_interruptions_in_half_an_hour_go_on_demand(played):  # noqa: F811
     document = played.get("run.json")
     document["compute"]["market"] = "spot-then-on-demand"
@@ -160,6 +170,7 @@ def test_it_detaches_when_it_is_told_so(played):  # noqa: F811
     assert played.live() and not played.has("outcome.json")
 
 
+@fast
 def test_the_issuer_is_gone_and_the_run_goes_on(played):  # noqa: F811
     played.comes_up()
     played.peer.options(session_seconds=2)
@@ -175,6 +186,7 @@ def test_the_issuer_is_gone_and_the_run_goes_on(played):  # noqa: F811
     assert played.live() and not played.has("stop.json") and not played.has("outcome.json")
 
 
+@fast
 def test_a_store_that_does_not_answer_comes_back(played):  # noqa: F811
     played.comes_up()
     process = played.start()
