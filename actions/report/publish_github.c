@@ -159,7 +159,7 @@ void publish_github(struct publishing *it)
 		return;
 	/* the comment is that of the newest run: an older one is in its history */
 	if (has_pull && is_newest && put_comment(it, &err)) {
-		/* a pull request's token may be read-only; that of the default branch's collect is not */
+		/* a pull request's token may be read-only; collect's, of main, is not */
 		it->try_again |= err.code == BL_EDENIED && it->cloud->guarded.is_pull_request;
 		publish_missed(it, "comment", &err);
 	}

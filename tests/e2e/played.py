@@ -8,7 +8,7 @@ import pytest
 from conftest import PATIENCE, until
 from launches import Launched, NUMBER, launches  # noqa: F401
 
-SPEED = "300"  # the waiter's own time runs so much faster
+SPEED = "150"  # the waiter's own time runs so much faster
 
 
 def utc(ms):

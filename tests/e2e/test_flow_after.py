@@ -10,12 +10,12 @@ from cloud import peer, peer_process  # noqa: F401
 from conftest import until
 from github_fake import github, github_process  # noqa: F401
 from played import now_ms
-from test_flow_train import FAST, beside, ends_well, launched, metrics, played_at_wait
+from test_flow_train import FAST, STEADY, beside, ends_well, launched, metrics, played_at_wait
 
 
 def handed_over(world, **start):  # noqa: F811
     """A run that lives while nobody waits for it: its job's runner was lost."""
-    process = world.start_act(world.labeled(), **start, **FAST)
+    process = world.start_act(world.labeled(), **start, **STEADY)
     try:
         played = launched(world)
         played.comes_up()
@@ -62,7 +62,7 @@ def test_what_ends_a_run_from_outside(world, action, label):  # noqa: F811
 
 def test_act_kills_the_waiter_and_the_clean_up_step_is_alone(world):  # noqa: F811
     """SIGINT to act: the step's processes are killed at once, then the steps of a cancelled job run."""
-    process = world.start_act(world.labeled(), **FAST)
+    process = world.start_act(world.labeled(), **STEADY)
     played = launched(world)
     played.comes_up()
     until(lambda: played.has("waiter.json"), "the waiter")

@@ -48,7 +48,7 @@ def test_outside_of_a_repository(laptop, tmp_path):
     assert "branchline local" in laptop(verb="run", code=2).stderr
 
 
-def test_a_run_to_its_end(laptop):
+def test_a_run_to_its_end(laptop, has_failpoints):
     process = laptop.start("--param", "lr=0.2", verb="run")
     run = a_run(laptop)
     Played(laptop, run, {}).end()
@@ -60,7 +60,7 @@ def test_a_run_to_its_end(laptop):
     assert "Ctrl-C" in done.stderr and laptop.github.comments(NUMBER) == []
 
 
-def test_it_exits_as_the_run_ended(laptop):
+def test_it_exits_as_the_run_ended(laptop, has_failpoints):
     process = laptop.start(verb="run")
     run = a_run(laptop)
     Played(laptop, run, {}).end("failure", "cuda_oom")
@@ -68,7 +68,7 @@ def test_it_exits_as_the_run_ended(laptop):
     assert done.code == 1 and f"run {run}: failure" in done.stderr, done
 
 
-def test_it_reports_on_a_pull_request(laptop):
+def test_it_reports_on_a_pull_request(laptop, has_failpoints):
     env = laptop.env({name: value for name, value in laptop.github.user_env().items()
                       if name != "GITHUB_REPOSITORY"})
     process = laptop.start("--pr", str(NUMBER), verb="run", env=env)
