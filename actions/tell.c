@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/tell.h"
 
-#include "actions/workflow.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -24,25 +23,7 @@ void tell_told(void)
 	had_last_word = true;
 }
 
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text ? text : "";
-}
-
 /* --- Opening ---------------------------------------------------------------------------------- */
-
-static void set_job_url(struct tell *tell)
-{
-	int n = snprintf(tell->job_url, sizeof(tell->job_url), "%s/%s/actions/runs/%s",
-	                 variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"),
-	                 variable("GITHUB_RUN_ID"));
-
-	if (n >= (int)sizeof(tell->job_url) || !*variable("GITHUB_SERVER_URL") ||
-	    !*variable("GITHUB_RUN_ID"))
-		tell->job_url[0] = '\0';
-}
 
 static void warn(struct tell *tell, struct bl_err *err)
 {
@@ -57,7 +38,7 @@ static void warn(struct tell *tell, struct bl_err *err)
 static void prepare(struct tell *tell, const struct guarded *guarded, int64_t pr, const char *key)
 {
 	*tell = (struct tell){ .guarded = *guarded };
-	set_job_url(tell);
+	workflow_job_url(tell->job_url);
 	if (!key || !*key)
 		key = *guarded->key ? guarded->key : "default";
 	tell->sticky.number = pr ? pr : guarded->pr;

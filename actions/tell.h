@@ -3,6 +3,7 @@
 #define BL_ACTIONS_TELL_H
 
 #include "actions/guarded.h"
+#include "actions/workflow.h"
 #include "run/comment.h"
 #include "run/sticky.h"
 
@@ -16,8 +17,8 @@ struct tell {
 	struct bl_sticky sticky;
 	bool failed; /* the last write did; what follows goes to the summary at the end */
 	struct guarded guarded;
-	char job_url[512]; /* of the workflow's run; "" */
-	char said[65];     /* hash of the comment that was written last, but for its time */
+	char job_url[WORKFLOW_URL_SIZE];
+	char said[65]; /* hash of the comment that was written last, but for its time */
 	int64_t tried_mono_ms;
 };
 

@@ -114,6 +114,27 @@ int workflow_summary(const struct bl_buf *text, struct bl_err *err)
 	return append("GITHUB_STEP_SUMMARY", path, text, err);
 }
 
+static const char *variable(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text ? text : "";
+}
+
+void workflow_job_url(char out[WORKFLOW_URL_SIZE])
+{
+	const char *server = variable("GITHUB_SERVER_URL"),
+		   *repository = variable("GITHUB_REPOSITORY"), *run = variable("GITHUB_RUN_ID");
+	int n;
+
+	if (!*server)
+		server = "https://github.com";
+	n = snprintf(out, WORKFLOW_URL_SIZE, "%s/%s/actions/runs/%s", server, repository, run);
+	if (n >= WORKFLOW_URL_SIZE || !bl_str_starts(server, "http") || !*repository || !*run ||
+	    run[strspn(run, "0123456789")])
+		out[0] = '\0';
+}
+
 void workflow_escape(struct bl_buf *out, const char *text)
 {
 	for (; *text; text++) {

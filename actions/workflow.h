@@ -31,6 +31,13 @@ BL_MUST int workflow_write(enum workflow_file file, const struct workflow_pair *
 /* Appends Markdown to the page of the job, $GITHUB_STEP_SUMMARY; nothing where that is not set. */
 BL_MUST int workflow_summary(const struct bl_buf *text, struct bl_err *err);
 
+/*
+ * The page of this workflow's run on GitHub, as run.json keeps it and as it is compared; "" where
+ * this is none. Never a host of our own making but github.com.
+ */
+#define WORKFLOW_URL_SIZE 512
+void workflow_job_url(char out[WORKFLOW_URL_SIZE]);
+
 /* Appends text as data of a workflow command: %, CR and LF escaped. */
 void workflow_escape(struct bl_buf *out, const char *text);
 

@@ -59,7 +59,7 @@ static const struct bl_usage usage = {
 struct cancelling {
 	struct cloud *cloud;
 	struct cancel_what what;
-	const char *job_url;
+	char job_url[WORKFLOW_URL_SIZE];
 	char runs[MEANT_MAX][BL_RUN_SIZE];
 	size_t n;
 	size_t boxes, ended; /* machines, runs */
@@ -281,17 +281,6 @@ static void conclude(const struct cancelling *cancelling)
 		       cancelling->boxes == 1 ? "" : "s");
 }
 
-static const char *job_url(char *out, size_t size)
-{
-	const char *server = getenv("GITHUB_SERVER_URL"), *id = getenv("GITHUB_RUN_ID"),
-		   *repository = getenv("GITHUB_REPOSITORY");
-
-	*out = '\0';
-	if (server && id && repository)
-		snprintf(out, size, "%s/%s/actions/runs/%s", server, repository, id);
-	return out;
-}
-
 static int cancel(const struct options *opt, const char *word, struct bl_err *err)
 {
 	struct cancel_asked asked = { .scope = opt->scope,
@@ -300,11 +289,11 @@ static int cancel(const struct options *opt, const char *word, struct bl_err *er
 		                      .all = opt->all,
 		                      .named = word != NULL };
 	BL_AUTO(cloud) cloud = { 0 };
-	char url[1024];
-	struct cancelling cancelling = { .cloud = &cloud, .job_url = job_url(url, sizeof(url)) };
+	struct cancelling cancelling = { .cloud = &cloud };
 	BL_VALUE event = NULL;
 	int rc;
 
+	workflow_job_url(cancelling.job_url);
 	if (read_event(&event, err) ||
 	    cancel_decide(&asked, event, getenv("GITHUB_ACTIONS") != NULL, &cancelling.what, err) ||
 	    cloud_open(&cloud, &opt->cloud, BL_STORE_WRITE, err))

@@ -2,6 +2,7 @@
 /* Which run it is: the launch key, what runs on the machine, run.json. */
 #include "actions/launch/launching.h"
 #include "actions/place.h"
+#include "actions/workflow.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fs.h"
@@ -206,7 +207,7 @@ static bool is_number(const char *text)
 }
 
 static void describe_cloud(const struct launching *launching, struct bl_spec_type *types,
-                           char actions_url[600], struct bl_spec_cloud *out)
+                           char actions_url[WORKFLOW_URL_SIZE], struct bl_spec_cloud *out)
 {
 	const struct bl_stack *stack = &launching->cloud.stack;
 	const struct guarded *guarded = &launching->guarded;
@@ -235,12 +236,7 @@ static void describe_cloud(const struct launching *launching, struct bl_spec_typ
 		.usd_max = launching->estimate.usd_max,
 	};
 	name_types(launching, types, &out->n_types);
-	actions_url[0] = '\0';
-	if (guarded->in_workflow && *variable("GITHUB_RUN_ID"))
-		snprintf(actions_url, 600, "%.200s/%.200s/actions/runs/%.40s",
-		         *variable("GITHUB_SERVER_URL") ? variable("GITHUB_SERVER_URL")
-		                                        : "https://github.com",
-		         variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"));
+	workflow_job_url(actions_url);
 }
 
 static const char *actor_of(const struct launching *launching)
@@ -254,7 +250,7 @@ int launch_spec(struct launching *launching, const char *run, struct bl_buf *out
                 struct bl_err *err)
 {
 	struct bl_spec_type types[BL_LAUNCH_TYPES_MAX];
-	char url[600], nonce[BL_NONCE_SIZE], name[PATH_MAX];
+	char url[WORKFLOW_URL_SIZE], nonce[BL_NONCE_SIZE], name[PATH_MAX];
 	struct bl_spec_cloud cloud;
 	struct bl_spec spec = {
 		.run = run,

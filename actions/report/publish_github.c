@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/report/publish_decide.h"
 #include "actions/report/publish_parts.h"
+#include "actions/workflow.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -25,18 +26,17 @@ void publish_missed(struct publishing *it, const char *what, struct bl_err *err)
 /* Where people read: GITHUB_SERVER_URL, never a host of our own making. */
 static void page_url(const struct publishing *it, char out[URL_SIZE])
 {
-	const char *server = getenv("GITHUB_SERVER_URL"), *job = getenv("GITHUB_RUN_ID");
-	const char *repository = bl_github_repository(it->github);
+	const char *server = getenv("GITHUB_SERVER_URL");
 
 	out[0] = '\0';
 	if (!server || !bl_str_starts(server, "http"))
 		return;
 	if (it->out->comment_id)
 		snprintf(out, URL_SIZE, "%.500s/%.200s/pull/%" PRId64 "#issuecomment-%" PRId64,
-		         server, repository, it->run->pr, it->out->comment_id);
-	else if (job && it->of_this_job && *job && strspn(job, "0123456789") == strlen(job))
-		snprintf(out, URL_SIZE, "%.500s/%.200s/actions/runs/%.40s", server, repository,
-		         job);
+		         server, bl_github_repository(it->github), it->run->pr,
+		         it->out->comment_id);
+	else if (it->of_this_job)
+		workflow_job_url(out);
 }
 
 static int put_comment(struct publishing *it, struct bl_err *err)

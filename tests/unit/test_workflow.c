@@ -77,6 +77,37 @@ static void commands_hold_no_line_break(void **state)
 	assert_string_equal(bl_buf_text(&out), "50%25 %0D%0A::add-mask::x:,");
 }
 
+static void a_page_is_the_same_for_whoever_names_it(void **state)
+{
+	static const struct {
+		const char *server, *repository, *run, *url;
+	} table[] = {
+		{ "https://ghes.example", "o/r", "7", "https://ghes.example/o/r/actions/runs/7" },
+		{ "", "o/r", "7", "https://github.com/o/r/actions/runs/7" },
+		{ "https://github.com", "", "7", "" },
+		{ "https://github.com", "o/r", "", "" },
+		{ "https://github.com", "o/r", "7) [x](http://evil", "" },
+		{ "javascript:", "o/r", "7", "" },
+	};
+	char url[WORKFLOW_URL_SIZE], longest[WORKFLOW_URL_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		setenv("GITHUB_SERVER_URL", table[i].server, 1);
+		setenv("GITHUB_REPOSITORY", table[i].repository, 1);
+		setenv("GITHUB_RUN_ID", table[i].run, 1);
+		workflow_job_url(url);
+		assert_string_equal(url, table[i].url);
+	}
+	/* a part of it would be another's */
+	memset(longest, '1', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	setenv("GITHUB_SERVER_URL", "https://github.com", 1);
+	setenv("GITHUB_RUN_ID", longest, 1);
+	workflow_job_url(url);
+	assert_string_equal(url, "");
+}
+
 /* --- Files ------------------------------------------------------------------------------------ */
 
 static size_t read_whole(const char *name, char *text, size_t size)
@@ -165,6 +196,7 @@ int main(void)
 		cmocka_unit_test(a_value_never_ends_early),
 		cmocka_unit_test(only_names_are_names),
 		cmocka_unit_test(commands_hold_no_line_break),
+		cmocka_unit_test(a_page_is_the_same_for_whoever_names_it),
 		IN_FOLDER(entries_are_appended),
 		IN_FOLDER(what_is_not_for_steps_is_refused_as_a_whole),
 		IN_FOLDER(no_allocation_is_taken_for_granted),
