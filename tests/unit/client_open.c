@@ -49,3 +49,16 @@ struct bl_aws *client_of(const char *url)
 	must(open_client(&aws, &err), &err);
 	return aws;
 }
+
+void each_allocation_fails_at(const struct canned_reply *reply, struct bl_aws **aws,
+                              alloc_story *story, unsigned max)
+{
+	struct canned *server = canned_start(reply, 1);
+	struct bl_err err = { 0 };
+
+	*aws = client_of(canned_url(server, ""));
+	must(story(&err), &err); /* what is set up once has thousands */
+	each_allocation_fails(story, max);
+	bl_aws_close(*aws);
+	canned_stop(server);
+}

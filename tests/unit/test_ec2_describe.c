@@ -266,15 +266,9 @@ static void no_allocation_is_taken_for_granted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		struct canned *server =
-			canned_start(&(struct canned_reply){ .body = table[i].body }, 1);
-		struct bl_err err = { 0 };
+		const struct canned_reply reply = { .body = table[i].body };
 
-		open_already = client_of(canned_url(server, ""));
-		must(table[i].story(&err), &err); /* what is set up once has thousands */
-		each_allocation_fails(table[i].story, 2000);
-		bl_aws_close(open_already);
-		canned_stop(server);
+		each_allocation_fails_at(&reply, &open_already, table[i].story, 2000);
 	}
 }
 

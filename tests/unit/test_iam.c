@@ -155,15 +155,9 @@ static void no_allocation_is_taken_for_granted(void **state)
 			"</GetRoleResult><Result><InstanceProfile>"
 			"<Arn>p</Arn></InstanceProfile></Result></r>"
 	};
-	struct canned *server = canned_start(&reply, 1);
-	struct bl_err err = { 0 };
 
 	(void)state;
-	open_already = client_of(canned_url(server, ""));
-	must(story(&err), &err);
-	each_allocation_fails(story, 1000);
-	bl_aws_close(open_already);
-	canned_stop(server);
+	each_allocation_fails_at(&reply, &open_already, story, 1000);
 }
 
 int main(void)

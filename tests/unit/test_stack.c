@@ -297,15 +297,9 @@ static int story(struct bl_err *err)
 static void no_allocation_is_taken_for_granted(void **state)
 {
 	const struct canned_reply reply = { .body = in_reply(whole) };
-	struct canned *server = canned_start(&reply, 1);
-	struct bl_err err = { 0 };
 
 	(void)state;
-	open_already = client_of(canned_url(server, ""));
-	must(story(&err), &err);
-	each_allocation_fails(story, 3000);
-	bl_aws_close(open_already);
-	canned_stop(server);
+	each_allocation_fails_at(&reply, &open_already, story, 3000);
 }
 
 int main(void)
