@@ -36,7 +36,6 @@ static int read_budget(const struct bl_value *budget, const char *name, struct b
 	struct bl_budget got = {
 		.limit_usd = spend(budget, "BudgetLimit", &foreign),
 		.actual_usd = spend(budget, "CalculatedSpend.ActualSpend", &foreign),
-		.forecast_usd = spend(budget, "CalculatedSpend.ForecastedSpend", &foreign),
 	};
 
 	if (!budget || !*period || !*kind)
@@ -67,7 +66,7 @@ int bl_budget_get(struct bl_aws *aws, const char *account, const char *name, str
 	bl_json_text(&json, "AccountId", account);
 	bl_json_text(&json, "BudgetName", name);
 	bl_json_end_map(&json);
-	if (bl_aws_json_value(aws, &service, "DescribeBudget", &body, NULL, &root, err))
+	if (bl_aws_json_value(aws, &service, "DescribeBudget", &body, &root, err))
 		return -1;
 	return read_budget(bl_value_get(root, "Budget"), name, out, err);
 }

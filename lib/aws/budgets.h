@@ -5,9 +5,8 @@
 #include "aws/client.h"
 
 struct bl_budget {
-	double limit_usd;    /* of a month; NaN: it is planned month by month */
-	double actual_usd;   /* so far this month; hours late */
-	double forecast_usd; /* of the month; NaN: AWS cannot say yet */
+	double limit_usd;  /* of a month; NaN: it is planned month by month */
+	double actual_usd; /* so far this month; hours late */
 };
 /*
  * DescribeBudget of a monthly cost budget in USD. account: 12 digits. BL_ENOENT: no budget of that

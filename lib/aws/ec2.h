@@ -43,7 +43,6 @@ struct bl_ec2_fleet_request {
 	size_t n_pools;                /* 1..300 */
 	const struct bl_ec2_tag *tags; /* of fleet and instance */
 	size_t n_tags;
-	bool dry_run; /* answered by BL_EEXIST (would succeed) or BL_EDENIED */
 	/* NULL, or: becomes non-zero when a signal came; then the reply is waited for 1.5 s more */
 	const volatile int *stop;
 };

@@ -49,8 +49,6 @@ static void write_request(const struct bl_ec2_fleet_request *request, struct bl_
 
 	bl_ec2_begin(form, OPERATION);
 	bl_ec2_add(form, request->client_token, "ClientToken");
-	if (request->dry_run)
-		bl_ec2_add(form, "true", "DryRun");
 	bl_ec2_add(form, "instant", "Type"); /* the default, maintain, buys again by itself */
 	/* no maximum price: it only makes interruptions more likely */
 	if (request->spot)
@@ -216,8 +214,6 @@ static int on_element(void *arg, const char *path, const char *text, struct bl_e
 
 static int refused(const char *code, struct bl_err *err)
 {
-	if (!strcmp(code, "DryRunOperation"))
-		return bl_recode(err, BL_EEXIST);
 	if (!strcmp(code, "IdempotentParameterMismatch"))
 		return bl_recode(err, BL_EBUG);
 	if (err->code == BL_ERETRY || err->code == BL_ETIMEOUT || !*code)

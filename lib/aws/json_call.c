@@ -32,15 +32,12 @@ int bl_aws_json(struct bl_aws *aws, const struct bl_aws_service *service, const 
 }
 
 int bl_aws_json_value(struct bl_aws *aws, const struct bl_aws_service *service,
-                      const char *operation, const struct bl_buf *body, char code[96],
-                      struct bl_value **out, struct bl_err *err)
+                      const char *operation, const struct bl_buf *body, struct bl_value **out,
+                      struct bl_err *err)
 {
 	BL_AUTO(bl_aws_reply) reply = { 0 };
-	int rc = bl_aws_json(aws, service, NULL, operation, body, &reply, err);
 
-	if (code)
-		snprintf(code, 96, "%s", reply.code);
-	if (rc)
+	if (bl_aws_json(aws, service, NULL, operation, body, &reply, err))
 		return -1;
 	return bl_json_parse(bl_buf_text(&reply.http.body), reply.http.body.len, operation, out,
 	                     err);

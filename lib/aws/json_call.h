@@ -19,9 +19,9 @@ BL_MUST int bl_aws_json(struct bl_aws *aws, const struct bl_aws_service *service
                         const char *region, const char *operation, const struct bl_buf *body,
                         struct bl_aws_reply *reply, struct bl_err *err);
 
-/* The same, and the reply parsed. code (96 bytes, may be NULL): AWS's own of an error, else "". */
+/* The same in the client's region, and the reply parsed. */
 BL_MUST int bl_aws_json_value(struct bl_aws *aws, const struct bl_aws_service *service,
-                              const char *operation, const struct bl_buf *body, char code[96],
+                              const char *operation, const struct bl_buf *body,
                               struct bl_value **out, struct bl_err *err);
 
 #endif

@@ -9,20 +9,16 @@
 
 static const struct bl_aws_service service = { "pricing", "AWSPriceListService." };
 
-struct filter {
-	const char *field, *value;
-};
-
 /* --- The reply: products as texts of JSON ----------------------------------------------------- */
 
 /* One dimension of a term: 0 when it is of another unit, or no price. */
-static double dimension_usd(const struct bl_value *dimension, const char *unit)
+static double dimension_usd(const struct bl_value *dimension)
 {
 	const char *text = bl_value_text_or(dimension, "pricePerUnit.USD", "");
 	char *end;
 	double usd = strtod(text, &end);
 
-	if (strcmp(bl_value_text_or(dimension, "unit", ""), unit) != 0)
+	if (strcmp(bl_value_text_or(dimension, "unit", ""), "Hrs") != 0)
 		return 0;
 	return *text && !*end && isfinite(usd) ? usd : 0;
 }
@@ -32,7 +28,7 @@ static double highest(double a, double b)
 	return a > b ? a : b;
 }
 
-static double product_usd(const struct bl_value *product, const char *unit)
+static double product_usd(const struct bl_value *product)
 {
 	const struct bl_value *terms = bl_value_path(product, "terms.OnDemand");
 	double usd = 0;
@@ -42,12 +38,12 @@ static double product_usd(const struct bl_value *product, const char *unit)
 			bl_value_get(terms->items[i], "priceDimensions");
 
 		for (size_t j = 0; dimensions && j < dimensions->n; j++)
-			usd = highest(usd, dimension_usd(dimensions->items[j], unit));
+			usd = highest(usd, dimension_usd(dimensions->items[j]));
 	}
 	return usd;
 }
 
-int bl_price_read(const char *bytes, size_t len, const char *unit, double *usd, struct bl_err *err)
+int bl_price_read(const char *bytes, size_t len, double *usd, struct bl_err *err)
 {
 	const struct bl_value *list;
 	BL_VALUE root = NULL;
@@ -67,7 +63,7 @@ int bl_price_read(const char *bytes, size_t len, const char *unit, double *usd, 
 			               "pricing GetProducts: item %zu of PriceList is no text", i);
 		if (bl_json_parse(text, strlen(text), "product of GetProducts", &product, err))
 			return -1;
-		got = highest(got, product_usd(product, unit));
+		got = highest(got, product_usd(product));
 	}
 	if (!(got > 0))
 		return bl_fail(err, BL_ENOENT, "the price list has no price in USD");
@@ -77,18 +73,26 @@ int bl_price_read(const char *bytes, size_t len, const char *unit, double *usd, 
 
 /* --- The request ------------------------------------------------------------------------------ */
 
-static int ask(struct bl_aws *aws, const struct filter *filters, size_t n, const char *unit,
-               double *usd, struct bl_err *err)
+static void write_request(const char *region, const char *type, struct bl_buf *out)
 {
-	BL_AUTO(bl_aws_reply) reply = { 0 };
-	BL_AUTO(bl_buf) body = BL_BUF(4096);
-	struct bl_json json = BL_JSON(&body);
+	const struct {
+		const char *field, *value;
+	} filters[] = {
+		{ "regionCode", region },
+		{ "instanceType", type },
+		{ "operatingSystem", "Linux" },
+		{ "tenancy", "Shared" },
+		{ "preInstalledSw", "NA" },
+		{ "capacitystatus", "Used" }, /* not what reserved capacity costs while unused */
+		{ "marketoption", "OnDemand" },
+	};
+	struct bl_json json = BL_JSON(out);
 
 	bl_json_map(&json, NULL);
 	bl_json_text(&json, "ServiceCode", "AmazonEC2");
 	bl_json_text(&json, "FormatVersion", "aws_v1");
 	bl_json_list(&json, "Filters");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < BL_COUNT(filters); i++) {
 		bl_json_map(&json, NULL);
 		bl_json_text(&json, "Type", "TERM_MATCH");
 		bl_json_text(&json, "Field", filters[i].field);
@@ -98,39 +102,16 @@ static int ask(struct bl_aws *aws, const struct filter *filters, size_t n, const
 	bl_json_end_list(&json);
 	bl_json_int(&json, "MaxResults", 20);
 	bl_json_end_map(&json);
-	if (bl_aws_json(aws, &service, NULL, "GetProducts", &body, &reply, err))
-		return -1;
-	return bl_price_read(bl_buf_text(&reply.http.body), reply.http.body.len, unit, usd, err);
 }
 
-int bl_price_on_demand(struct bl_aws *aws, const char *region, const char *type, double *usd_hour,
-                       struct bl_err *err)
+int bl_price_on_demand(struct bl_aws *aws, const char *type, double *usd_hour, struct bl_err *err)
 {
-	const struct filter filters[] = {
-		{ "regionCode", region ? region : bl_aws_region(aws) },
-		{ "instanceType", type },
-		{ "operatingSystem", "Linux" },
-		{ "tenancy", "Shared" },
-		{ "preInstalledSw", "NA" },
-		{ "capacitystatus", "Used" }, /* not what reserved capacity costs while unused */
-		{ "marketoption", "OnDemand" },
-	};
+	BL_AUTO(bl_aws_reply) reply = { 0 };
+	BL_AUTO(bl_buf) body = BL_BUF(4096);
 
-	if (ask(aws, filters, BL_COUNT(filters), "Hrs", usd_hour, err))
-		return bl_wrap(err, "list price of %s in %s", type, filters[0].value);
-	return 0;
-}
-
-int bl_price_volume(struct bl_aws *aws, const char *region, const char *volume,
-                    double *usd_gb_month, struct bl_err *err)
-{
-	const struct filter filters[] = {
-		{ "regionCode", region ? region : bl_aws_region(aws) },
-		{ "productFamily", "Storage" },
-		{ "volumeApiName", volume },
-	};
-
-	if (ask(aws, filters, BL_COUNT(filters), "GB-Mo", usd_gb_month, err))
-		return bl_wrap(err, "price of %s in %s", volume, filters[0].value);
+	write_request(bl_aws_region(aws), type, &body);
+	if (bl_aws_json(aws, &service, NULL, "GetProducts", &body, &reply, err) ||
+	    bl_price_read(bl_buf_text(&reply.http.body), reply.http.body.len, usd_hour, err))
+		return bl_wrap(err, "list price of %s in %s", type, bl_aws_region(aws));
 	return 0;
 }

@@ -5,20 +5,14 @@
 #include "aws/client.h"
 
 /*
- * The price list (Pricing GetProducts), USD. region: whose prices; NULL: the client's. BL_ENOENT:
- * the list has no such price; BL_ECORRUPT.
+ * The price list (Pricing GetProducts), USD: an hour of an instance on demand, Linux, shared
+ * tenancy, in the client's region. BL_ENOENT: the list has no such price; BL_ECORRUPT.
  */
+BL_MUST int bl_price_on_demand(struct bl_aws *aws, const char *type, double *usd_hour,
+                               struct bl_err *err);
 
-/* An hour of an instance on demand: Linux, shared tenancy. */
-BL_MUST int bl_price_on_demand(struct bl_aws *aws, const char *region, const char *type,
-                               double *usd_hour, struct bl_err *err);
-/* A GB-month of a volume's storage: "gp3". */
-BL_MUST int bl_price_volume(struct bl_aws *aws, const char *region, const char *volume,
-                            double *usd_gb_month, struct bl_err *err);
-
-/* Pure: the highest USD price of `unit` ("Hrs", "GB-Mo") on demand in GetProducts' reply. BL_ENOENT
- * when it has none above 0. */
-BL_MUST int bl_price_read(const char *bytes, size_t len, const char *unit, double *usd,
-                          struct bl_err *err);
+/* Pure: the highest USD price of an hour on demand in GetProducts' reply. BL_ENOENT when it has
+ * none above 0. */
+BL_MUST int bl_price_read(const char *bytes, size_t len, double *usd, struct bl_err *err);
 
 #endif

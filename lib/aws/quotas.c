@@ -11,48 +11,32 @@ static const struct bl_aws_service service = { "servicequotas", "ServiceQuotasV2
 
 /* The first that fits; Service Quotas, "Amazon EC2 endpoints and quotas". */
 static const struct family {
-	const char *prefix; /* of a type; NULL: one letter of `letters`, then a digit */
-	const char *letters;
-	struct bl_quota spot, on_demand;
+	char prefix[4]; /* of a type; "": one letter of `letters`, then a digit */
+	char letters[12], spot[12], on_demand[12];
 } families[] = {
-	{ "p5",
-	  NULL,
-	  { "L-C4BD4855", "P5", "All P5 Spot Instance Requests", true },
-	  { "L-417A185B", "P", "Running On-Demand P instances", false } },
-	{ NULL,
-	  "p",
-	  { "L-7212CCBC", "P", "All P4, P3 and P2 Spot Instance Requests", true },
-	  { "L-417A185B", "P", "Running On-Demand P instances", false } },
-	{ NULL,
-	  "g",
-	  { "L-3819A6DF", "G and VT", "All G and VT Spot Instance Requests", true },
-	  { "L-DB2E81BA", "G and VT", "Running On-Demand G and VT instances", false } },
-	{ "gr",
-	  NULL,
-	  { "L-3819A6DF", "G and VT", "All G and VT Spot Instance Requests", true },
-	  { "L-DB2E81BA", "G and VT", "Running On-Demand G and VT instances", false } },
-	{ "vt",
-	  NULL,
-	  { "L-3819A6DF", "G and VT", "All G and VT Spot Instance Requests", true },
-	  { "L-DB2E81BA", "G and VT", "Running On-Demand G and VT instances", false } },
-	{ NULL,
-	  "acdhimrtz",
-	  { "L-34B43A08", "Standard", "All Standard Spot Instance Requests", true },
-	  { "L-1216C47A", "Standard", "Running On-Demand Standard instances", false } },
+	/* P5; P4, P3 and P2; on demand all P */
+	{ "p5", "", "L-C4BD4855", "L-417A185B" },
+	{ "", "p", "L-7212CCBC", "L-417A185B" },
+	/* G and VT */
+	{ "", "g", "L-3819A6DF", "L-DB2E81BA" },
+	{ "gr", "", "L-3819A6DF", "L-DB2E81BA" },
+	{ "vt", "", "L-3819A6DF", "L-DB2E81BA" },
+	/* Standard */
+	{ "", "acdhimrtz", "L-34B43A08", "L-1216C47A" },
 };
 
 static bool is_of(const struct family *family, const char *type)
 {
-	if (family->prefix)
+	if (family->prefix[0])
 		return bl_str_starts(type, family->prefix);
 	return *type && strchr(family->letters, *type) && type[1] >= '0' && type[1] <= '9';
 }
 
-const struct bl_quota *bl_quota_of(const char *type, bool spot)
+const char *bl_quota_of(const char *type, bool spot)
 {
 	for (size_t i = 0; i < BL_COUNT(families); i++)
 		if (is_of(&families[i], type))
-			return spot ? &families[i].spot : &families[i].on_demand;
+			return spot ? families[i].spot : families[i].on_demand;
 	return NULL;
 }
 
@@ -74,7 +58,7 @@ int bl_quota_get(struct bl_aws *aws, const char *code, double *value, struct bl_
 		if (i && err->code != BL_ENOENT)
 			return -1;
 		bl_err_clear(err);
-		rc = bl_aws_json_value(aws, &service, operations[i], &body, NULL, &root, err);
+		rc = bl_aws_json_value(aws, &service, operations[i], &body, &root, err);
 	}
 	if (rc)
 		return -1;

@@ -5,15 +5,10 @@
 #include "aws/client.h"
 
 /* Service Quotas: how many vCPUs of a family of instance types may run, by market and region. */
-struct bl_quota {
-	const char *code;   /* "L-3819A6DF" */
-	const char *family; /* "G and VT": how EC2 names it */
-	const char *name;   /* "All G and VT Spot Instance Requests" */
-	bool spot;
-};
 
-/* Pure. The quota that an instance of this type ("g6.xlarge") counts against; NULL: not known. */
-const struct bl_quota *bl_quota_of(const char *type, bool spot);
+/* Pure. The code of the quota ("L-3819A6DF") that an instance of this type ("g6.xlarge") counts
+ * against; NULL: not known. */
+const char *bl_quota_of(const char *type, bool spot);
 
 /*
  * GetServiceQuota of EC2 in the client's region, and where nobody has changed it

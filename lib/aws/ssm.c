@@ -17,7 +17,7 @@ int bl_ssm_parameter(struct bl_aws *aws, const char *name, struct bl_buf *value,
 	bl_json_text(&json, "Name", name);
 	bl_json_bool(&json, "WithDecryption", false);
 	bl_json_end_map(&json);
-	if (bl_aws_json_value(aws, &service, operation, &body, NULL, &root, err))
+	if (bl_aws_json_value(aws, &service, operation, &body, &root, err))
 		return -1;
 	if (bl_value_text(root, "Parameter.Value", &text, err))
 		return bl_wrap(err, "ssm %s", operation);

@@ -11,7 +11,7 @@
 
 #define BL_FAMILIES_MAX 8
 struct bl_family {
-	const struct bl_quota *quota;
+	const char *quota;                  /* its code */
 	int64_t least, most;                /* vCPUs of its smallest and largest wanted type */
 	const char *least_type, *most_type; /* their names */
 	double vcpus;                       /* of the quota; NaN: not known */

@@ -19,21 +19,20 @@ static const struct name {
 	{ "L-1216C47A", "quota-on-demand-standard", "Quota, on-demand, standard" },
 };
 
-static const struct name *name_of(const struct bl_quota *quota)
+static const struct name *name_of(const char *quota)
 {
 	for (size_t i = 0; i < BL_COUNT(names); i++)
-		if (!strcmp(names[i].code, quota->code))
+		if (!strcmp(names[i].code, quota))
 			return &names[i];
 	return &names[0];
 }
 
 /* --- Families --------------------------------------------------------------------------------- */
 
-static struct bl_family *family_of(struct bl_family *families, size_t *n,
-                                   const struct bl_quota *quota)
+static struct bl_family *family_of(struct bl_family *families, size_t *n, const char *quota)
 {
 	for (size_t i = 0; i < *n; i++)
-		if (!strcmp(families[i].quota->code, quota->code))
+		if (!strcmp(families[i].quota, quota))
 			return &families[i];
 	if (*n == BL_FAMILIES_MAX)
 		return NULL;
@@ -47,7 +46,7 @@ size_t bl_doctor_families(const struct bl_check_type *types, size_t n, bool spot
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct bl_quota *quota = bl_quota_of(types[i].type, spot);
+		const char *quota = bl_quota_of(types[i].type, spot);
 		int64_t vcpus = types[i].vcpus > 0 ? types[i].vcpus : VCPUS_UNKNOWN;
 		struct bl_family *family = quota ? family_of(families, &count, quota) : NULL;
 
@@ -85,8 +84,7 @@ static void judge_short(const struct bl_family *family, bool others, const char 
 	              "a new account begins with 0, and more takes hours to days; ask for %lld: "
 	              "aws service-quotas request-service-quota-increase --service-code ec2 "
 	              "--quota-code %s --desired-value %lld --region %s",
-	              (long long)family->most, family->quota->code, (long long)family->most,
-	              region);
+	              (long long)family->most, family->quota, (long long)family->most, region);
 }
 
 static void judge_one(const struct bl_family *family, bool others, const char *region,
@@ -126,15 +124,14 @@ void bl_check_quota(struct bl_aws *aws, const struct bl_check_type *types, size_
 	size_t count = bl_doctor_families(types, n, spot, families);
 
 	for (size_t i = 0; i < count; i++)
-		if (bl_quota_get(aws, families[i].quota->code, &families[i].vcpus,
-		                 &families[i].err))
+		if (bl_quota_get(aws, families[i].quota, &families[i].vcpus, &families[i].err))
 			families[i].vcpus = NAN;
 	bl_doctor_judge_quota(families, count, bl_aws_region(aws), out);
 }
 
 bool bl_check_is_short(const struct bl_checks *checks, const char *type, bool spot)
 {
-	const struct bl_quota *quota = bl_quota_of(type, spot);
+	const char *quota = bl_quota_of(type, spot);
 
 	for (size_t i = 0; quota && i < checks->n; i++)
 		if (!strcmp(checks->items[i].id, name_of(quota)->id))

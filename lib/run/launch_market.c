@@ -58,7 +58,7 @@ static void ask_list_prices(struct bl_aws *aws, const char *const *names, size_t
 		struct bl_list_price *price = &out->list[out->n_list];
 
 		snprintf(price->type, sizeof(price->type), "%s", names[i]);
-		if (!bl_price_on_demand(aws, NULL, names[i], &price->usd_hour, &failed)) {
+		if (!bl_price_on_demand(aws, names[i], &price->usd_hour, &failed)) {
 			out->n_list++;
 			continue;
 		}

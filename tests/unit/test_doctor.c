@@ -101,12 +101,12 @@ static void types_have_families(void **state)
 
 	(void)state;
 	assert_int_equal(bl_doctor_families(types, BL_COUNT(types), true, families), 2);
-	assert_string_equal(families[0].quota->code, "L-3819A6DF");
+	assert_string_equal(families[0].quota, "L-3819A6DF");
 	assert_int_equal(families[0].least, 4);
 	assert_int_equal(families[0].most, 8);
 	assert_string_equal(families[0].most_type, "g5.2xlarge");
 	assert_true(isnan(families[0].vcpus));
-	assert_string_equal(families[1].quota->code, "L-7212CCBC");
+	assert_string_equal(families[1].quota, "L-7212CCBC");
 	assert_int_equal(families[1].least, 96);
 	assert_int_equal(bl_doctor_families(types, 0, true, families), 0);
 }

@@ -268,11 +268,6 @@ static void refusals(void **state)
 		  1,
 		  "IdempotentParameterMismatch",
 		  "" },
-		{ { .status = 412, .body = REFUSAL("DryRunOperation") },
-		  BL_EEXIST,
-		  1,
-		  "DryRunOperation",
-		  "" },
 		{ { .status = 503, .body = REFUSAL("RequestLimitExceeded") },
 		  BL_ERETRY,
 		  3,
@@ -371,15 +366,9 @@ static int story(struct bl_err *err)
 static void no_allocation_is_taken_for_granted(void **state)
 {
 	const struct canned_reply reply = { .body = ONE };
-	struct canned *server = canned_start(&reply, 1);
-	struct bl_err err = { 0 };
 
 	(void)state;
-	open_already = client_of(canned_url(server, ""));
-	must(story(&err), &err); /* what is set up once has thousands */
-	each_allocation_fails(story, 2000);
-	bl_aws_close(open_already);
-	canned_stop(server);
+	each_allocation_fails_at(&reply, &open_already, story, 2000);
 }
 
 int main(void)

@@ -27,31 +27,31 @@
 static void the_price_of_its_unit(void **state)
 {
 	static const struct {
-		const char *reply, *unit;
+		const char *reply;
 		double usd; /* 0: none */
 		enum bl_code code;
 	} table[] = {
-		{ LIST(PRICE("Hrs", "0.8048000000")), "Hrs", 0.8048, BL_OK },
-		{ LIST(PRICE("Hrs", "0.8") "," PRICE("Hrs", "0.9")), "Hrs", 0.9, BL_OK },
-		{ LIST(PRICE("GB-Mo", "0.08") "," PRICE("IOPS-Mo", "5")), "GB-Mo", 0.08, BL_OK },
-		{ LIST(PRICE("Hrs", "0.0000000000")), "Hrs", 0, BL_ENOENT },
-		{ LIST(PRICE("Hrs", "cheap")), "Hrs", 0, BL_ENOENT },
-		{ LIST(PRICE("Hrs", "inf")), "Hrs", 0, BL_ENOENT },
-		{ LIST(PRICE("Hrs", "-1")), "Hrs", 0, BL_ENOENT },
-		{ LIST(""), "Hrs", 0, BL_ENOENT },
-		{ LIST("\"{}\""), "Hrs", 0, BL_ENOENT },
-		{ LIST("\"{\""), "Hrs", 0, BL_ECORRUPT },
-		{ LIST("{}"), "Hrs", 0, BL_ECORRUPT },
-		{ "{}", "Hrs", 0, BL_ECORRUPT },
-		{ "", "Hrs", 0, BL_ECORRUPT },
+		{ LIST(PRICE("Hrs", "0.8048000000")), 0.8048, BL_OK },
+		{ LIST(PRICE("Hrs", "0.8") "," PRICE("Hrs", "0.9")), 0.9, BL_OK },
+		{ LIST(PRICE("Hrs", "0.08") "," PRICE("Quantity", "5")), 0.08, BL_OK },
+		{ LIST(PRICE("GB-Mo", "0.08")), 0, BL_ENOENT },
+		{ LIST(PRICE("Hrs", "0.0000000000")), 0, BL_ENOENT },
+		{ LIST(PRICE("Hrs", "cheap")), 0, BL_ENOENT },
+		{ LIST(PRICE("Hrs", "inf")), 0, BL_ENOENT },
+		{ LIST(PRICE("Hrs", "-1")), 0, BL_ENOENT },
+		{ LIST(""), 0, BL_ENOENT },
+		{ LIST("\"{}\""), 0, BL_ENOENT },
+		{ LIST("\"{\""), 0, BL_ECORRUPT },
+		{ LIST("{}"), 0, BL_ECORRUPT },
+		{ "{}", 0, BL_ECORRUPT },
+		{ "", 0, BL_ECORRUPT },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < BL_COUNT(table); i++) {
 		struct bl_err err = { 0 };
 		double usd = 7;
-		int rc = bl_price_read(table[i].reply, strlen(table[i].reply), table[i].unit, &usd,
-		                       &err);
+		int rc = bl_price_read(table[i].reply, strlen(table[i].reply), &usd, &err);
 
 		if (rc != (table[i].code ? -1 : 0) || err.code != table[i].code)
 			fail_msg("%zu: code %d: %s", i, err.code, err.text);
@@ -63,7 +63,6 @@ static void what_is_asked(void **state)
 {
 	const struct canned_reply replies[] = {
 		{ .times = 1, .body = LIST(PRICE("Hrs", "0.5")) },
-		{ .times = 1, .body = LIST(PRICE("GB-Mo", "0.08")) },
 		{ .body = LIST("") },
 	};
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
@@ -74,19 +73,14 @@ static void what_is_asked(void **state)
 	size_t len;
 
 	(void)state;
-	must(bl_price_on_demand(aws, "eu-west-1", "g6.xlarge", &usd, &err), &err);
+	must(bl_price_on_demand(aws, "g6.xlarge", &usd, &err), &err);
 	assert_true(usd == 0.5);
 	body = canned_body(server, 0, &len);
 	assert_non_null(strstr(body, "{\"Type\":\"TERM_MATCH\",\"Field\":\"regionCode\","
-	                             "\"Value\":\"eu-west-1\"}"));
+	                             "\"Value\":\"us-east-1\"}"));
 	assert_non_null(strstr(body, "\"Field\":\"instanceType\",\"Value\":\"g6.xlarge\""));
 	assert_non_null(strstr(canned_head(server, 0), "/us-east-1/pricing/aws4_request"));
-	must(bl_price_volume(aws, NULL, "gp3", &usd, &err), &err);
-	assert_true(usd == 0.08);
-	body = canned_body(server, 1, &len);
-	assert_non_null(strstr(body, "\"Field\":\"volumeApiName\",\"Value\":\"gp3\""));
-	assert_non_null(strstr(body, "\"Field\":\"regionCode\",\"Value\":\"us-east-1\""));
-	assert_int_equal(bl_price_on_demand(aws, NULL, "x1.y", &usd, &err), -1);
+	assert_int_equal(bl_price_on_demand(aws, "x1.y", &usd, &err), -1);
 	assert_int_equal(err.code, BL_ENOENT);
 	assert_non_null(strstr(err.text, "list price of x1.y in us-east-1"));
 	canned_stop(server);
@@ -101,9 +95,8 @@ static int story(struct bl_err *err)
 	static const char reply[] = LIST(PRICE("Hrs", "0.5"));
 	double usd;
 
-	return bl_price_on_demand(open_already, NULL, "g6.xlarge", &usd, err) ||
-	                       bl_price_volume(open_already, NULL, "gp3", &usd, err) ||
-	                       bl_price_read(reply, sizeof(reply) - 1, "Hrs", &usd, err)
+	return bl_price_on_demand(open_already, "g6.xlarge", &usd, err) ||
+	                       bl_price_read(reply, sizeof(reply) - 1, &usd, err)
 	               ? -1
 	               : 0;
 }
@@ -112,15 +105,9 @@ static void no_allocation_is_taken_for_granted(void **state)
 {
 	const struct canned_reply reply = { .body = LIST(
 						    PRICE("Hrs", "1") "," PRICE("GB-Mo", "1")) };
-	struct canned *server = canned_start(&reply, 1);
-	struct bl_err err = { 0 };
 
 	(void)state;
-	open_already = client_of(canned_url(server, ""));
-	must(story(&err), &err);
-	each_allocation_fails(story, 3000);
-	bl_aws_close(open_already);
-	canned_stop(server);
+	each_allocation_fails_at(&reply, &open_already, story, 3000);
 }
 
 int main(void)
