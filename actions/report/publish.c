@@ -80,7 +80,7 @@ static int not_entered(const struct publishing *it)
 /* A role that may only watch writes no index: said, and lived with. */
 static int enter_index(struct publishing *it, const struct bl_outcome *outcome, struct bl_err *err)
 {
-	if (it->out->gate_failed || bl_index_objection(it->run, outcome))
+	if (publish_is_bad(it->report) || bl_index_objection(it->run, outcome))
 		return 0;
 	if (it->cloud->watch_only)
 		return not_entered(it);

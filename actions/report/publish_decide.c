@@ -9,11 +9,16 @@
 
 #define LOGIN_MAX 39 /* GitHub's own limit */
 
-const char *publish_state(const struct bl_result *result, bool gate_failed)
+bool publish_is_bad(const struct bl_report *report)
+{
+	return report->now.result.status == BL_STATUS_SUCCESS && report->mood == BL_MOOD_BAD;
+}
+
+const char *publish_state(const struct bl_result *result, bool is_bad)
 {
 	switch (result->status) {
 	case BL_STATUS_SUCCESS:
-		return gate_failed ? "failure" : "success";
+		return is_bad ? "failure" : "success";
 	case BL_STATUS_FAILURE:
 	case BL_STATUS_TIMEOUT:
 	case BL_STATUS_BUDGET:
@@ -67,15 +72,14 @@ void publish_context(const struct bl_report *report, char out[PUBLISH_CONTEXT_SI
 	add_plain(out, PUBLISH_CONTEXT_SIZE, len, metric[0] ? metric : "training", 128);
 }
 
-bool publish_notifies(const char *word, const struct bl_result *result, bool gate_failed)
+bool publish_notifies(const char *word, const struct bl_result *result, bool is_bad)
 {
 	if (!strcmp(word, "never"))
 		return false;
 	if (!strcmp(word, "always"))
 		return true;
 	/* who cancels knows it already */
-	return result->status == BL_STATUS_SUCCESS ? gate_failed
-	                                           : result->status != BL_STATUS_CANCELLED;
+	return result->status == BL_STATUS_SUCCESS ? is_bad : result->status != BL_STATUS_CANCELLED;
 }
 
 bool publish_is_login(const char *login)

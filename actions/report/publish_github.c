@@ -88,7 +88,8 @@ static void describe(const struct bl_report *report, char out[160])
 
 static int put_status(struct publishing *it, const char *url, struct bl_err *err)
 {
-	struct status status = { .state = publish_state(&it->out->result, it->out->gate_failed) };
+	struct status status = { .state = publish_state(&it->out->result,
+		                                        publish_is_bad(it->report)) };
 	const char *sha = it->run->head;
 	char path[128];
 
@@ -117,7 +118,7 @@ static int put_notice(struct publishing *it, const char *url, struct bl_err *err
 	if (!*login)
 		login = it->run->actor;
 	if (!publish_is_login(login) ||
-	    !publish_notifies(it->notify, &it->out->result, it->out->gate_failed))
+	    !publish_notifies(it->notify, &it->out->result, publish_is_bad(it->report)))
 		return 0;
 	snprintf(sticky.key, sizeof(sticky.key), "notice/%s", it->run->id);
 	publish_notice(it->report, login, url, &text);
@@ -144,7 +145,7 @@ static int remove_label(struct publishing *it, struct bl_err *err)
 
 static int react(struct publishing *it, struct bl_err *err)
 {
-	bool well = it->out->result.status == BL_STATUS_SUCCESS && !it->out->gate_failed;
+	bool well = it->out->result.status == BL_STATUS_SUCCESS && !publish_is_bad(it->report);
 
 	return bl_github_react(it->github, it->run->pr, well ? "hooray" : "confused", err);
 }

@@ -160,6 +160,18 @@ def test_a_gate_fails_what_ended_well(github, job):
     assert done.returncode == 1 and done.stdout.startswith("<!-- branchline:report")
 
 
+def test_what_diverged_is_no_success_to_look_at(github, job):
+    run = of_topic(job, losses=(3, 2, "NaN", "NaN"))
+    job.report(run, check=0)  # its command ended well, and nobody asked for a gate
+    assert github.sticky(PR, "default")["body"].splitlines()[1].startswith("### 🔴 Training diverged at step 30")
+    assert github.statuses(job.head)[-1]["state"] == "failure" and github.reactions(PR) == ["confused"]
+    notice, = [one["body"] for one in github.comments(PR) if "notice/" in one["body"]]
+    assert notice.splitlines()[1].startswith("@alice 🔴 Training diverged")
+    assert job.outputs() == dict(job.outputs(), status="success", verdict="worse")
+    tree = job.repo.git("rev-parse", "HEAD^{tree}")  # and it is no baseline of anybody
+    assert not (job.repo.store / "index" / job.repo.key / "default" / "trees" / f"{tree}.json").exists()
+
+
 def test_without_a_baseline_a_gate_says_so_and_passes(github, repo, tmp_path):
     repo.git("checkout", "-q", "-b", "topic")
     repo.commit("topic")

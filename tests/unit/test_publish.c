@@ -93,6 +93,32 @@ static void a_report_has_one_word_and_one_context(void **state)
 	}
 }
 
+/* The status, the reaction and the notice say what the comment's circle says. */
+static void what_diverged_is_bad_though_it_ended_well(void **state)
+{
+	static const struct {
+		const char *report;
+		bool is_bad;
+	} cases[] = {
+		{ "{" NOW "\"to\":2,\"points\":4}]}" BASE "}", false },
+		{ "{\"now\":{\"run\":\"r\",\"status\":\"success\",\"lines\":[{\"step\":1,"
+		  "\"values\":{"
+		  "\"loss\":\"NaN\"}}]}}",
+		  true },
+		{ "{\"rules\":{\"fail_if\":[\"loss > 0\"]}," NOW "\"to\":2,\"points\":4}]}}",
+		  true },
+		{ "{\"now\":{\"run\":\"r\",\"status\":\"failure\"}}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(cases); i++) {
+		BL_AUTO(bl_report) report = { 0 };
+
+		report_of(cases[i].report, strlen(cases[i].report), &report);
+		assert_int_equal(publish_is_bad(&report), cases[i].is_bad);
+	}
+}
+
 static void only_names_that_github_gives_are_mentioned(void **state)
 {
 	static const char *const people[] = { "a", "ada-lovelace", "A1" };
@@ -224,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_end_has_one_state_and_one_exit_code),
 		cmocka_unit_test(a_report_has_one_word_and_one_context),
+		cmocka_unit_test(what_diverged_is_bad_though_it_ended_well),
 		cmocka_unit_test(only_names_that_github_gives_are_mentioned),
 		cmocka_unit_test(a_notice_is_short_and_harmless),
 		cmocka_unit_test(a_comment_is_of_a_group_else_of_a_job),
