@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -321,74 +319,6 @@ static void the_help_begins_with_an_example(void **state)
 	assert_non_null(strstr(bl_buf_text(&other), "\nEvery key of branchline.yaml is a flag"));
 }
 
-/* --- Finding the file ------------------------------------------------------------------------- */
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static void found_in(const char *dir, const char *path, int64_t gpus, const char *shown)
-{
-	struct bl_args args = { 0 };
-	BL_AUTO(bl_config) config = { 0 };
-	struct bl_found found;
-	struct bl_err err = { 0 };
-
-	assert_int_equal(chdir(dir), 0);
-	if (bl_options_config(path, NULL, &args, NULL, &config, &found, &err))
-		fail_msg("%s", err.text);
-	assert_int_equal(bl_config_int(&config, "gpus"), gpus);
-	assert_string_equal(found.path, shown);
-	assert_true(found.root[0] == '/');
-}
-
-static void the_file_is_found_upwards_in_the_repository(void **state)
-{
-	char top[] = "/tmp/options-XXXXXX", here[4096], path[128], sub[128];
-	struct bl_args args = { 0 };
-	BL_AUTO(bl_config) config = { 0 };
-	struct bl_found found;
-	struct bl_err err = { 0 };
-
-	(void)state;
-	assert_non_null(getcwd(here, sizeof(here)));
-	assert_non_null(mkdtemp(top));
-	snprintf(sub, sizeof(sub), "%s/repo", top);
-	assert_int_equal(mkdir(sub, 0755), 0);
-	snprintf(sub, sizeof(sub), "%s/repo/a", top);
-	assert_int_equal(mkdir(sub, 0755), 0);
-	snprintf(path, sizeof(path), "%s/branchline.yaml", top);
-	write_file(path, "version: 1\ngpus: 3\n");
-	found_in(sub, NULL, 1, ""); /* no repository: only here */
-	snprintf(path, sizeof(path), "%s/repo/.git", top);
-	assert_int_equal(mkdir(path, 0755), 0);
-	found_in(sub, NULL, 1, ""); /* not beyond the repository */
-	snprintf(path, sizeof(path), "%s/repo/branchline.yaml", top);
-	write_file(path, "version: 1\ngpus: 4\n");
-	found_in(sub, NULL, 4, path);
-	snprintf(sub, sizeof(sub), "%s/repo", top);
-	found_in(sub, NULL, 4, "branchline.yaml");
-	found_in(sub, "../branchline.yaml", 3, "../branchline.yaml");
-	assert_int_equal(bl_options_config("no.yaml", NULL, &args, NULL, &config, &found, &err),
-	                 -1);
-	assert_int_equal(err.code, BL_ENOENT);
-	assert_string_equal(err.text, "'no.yaml': No such file or directory");
-	assert_int_equal(chdir(here), 0);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/branchline.yaml", top);
-	unlink(path);
-	static const char *const dirs[] = { "/repo/.git", "/repo/a", "/repo", "" };
-	for (size_t i = 0; i < BL_COUNT(dirs); i++) {
-		snprintf(path, sizeof(path), "%s%s", top, dirs[i]);
-		assert_int_equal(rmdir(path), 0);
-	}
-}
-
 static int whole_story(struct bl_err *err)
 {
 	struct options opt;
@@ -403,7 +333,11 @@ static int whole_story(struct bl_err *err)
 
 static void no_allocation_is_taken_for_granted(void **state)
 {
+	struct bl_err err = { 0 };
+
 	(void)state;
+	/* libcrypto's first digest sets it up, and without memory for that it crashes */
+	assert_int_equal(whole_story(&err), 0);
 	each_allocation_fails(whole_story, 4000);
 }
 
@@ -419,7 +353,6 @@ int main(void)
 		cmocka_unit_test(too_many_flags_are_refused),
 		cmocka_unit_test(repeated_options_keep_their_order),
 		cmocka_unit_test(the_help_begins_with_an_example),
-		cmocka_unit_test(the_file_is_found_upwards_in_the_repository),
 		cmocka_unit_test(no_allocation_is_taken_for_granted),
 	};
 
