@@ -144,67 +144,67 @@ static void what_vanishes_is_not_whole(void **state)
 	}
 }
 
+#define LOOK(...)                                                                                  \
+	{                                                                                          \
+		.quiet_ms = 10, .now = 1000, .wall_steady = true, __VA_ARGS__                      \
+	}
+
+static const struct {
+	const char *why;
+	struct bl_last_look look;
+	bool want;
+} last_looks[] = {
+	{ "old by its times", LOOK(.changed_at = 990), true },
+	{ "too young", LOOK(.changed_at = 991), false },
+	{ "seen unchanged long enough", LOOK(.changed_at = 999, .unchanged_ms = 10), true },
+	{ "a writer", LOOK(.changed_at = 1, .writer = BL_WRITER_OPEN), false },
+	{ "a writer after the end", LOOK(.changed_at = 1, .writer = BL_WRITER_OPEN, .ended = true),
+	  false },
+	{ "a blind probe waits three times", LOOK(.changed_at = 971, .writer = BL_WRITER_UNKNOWN),
+	  false },
+	{ "a blind probe waited", LOOK(.changed_at = 970, .writer = BL_WRITER_UNKNOWN), true },
+	{ "a blind probe watched",
+	  LOOK(.changed_at = 999, .unchanged_ms = 30, .writer = BL_WRITER_UNKNOWN), true },
+	{ "the end needs no quiet", LOOK(.changed_at = 1000, .ended = true), true },
+	{ "the end, blind", LOOK(.changed_at = 1000, .ended = true, .writer = BL_WRITER_UNKNOWN),
+	  true },
+	{ "written as it crashed", LOOK(.changed_at = 895, .crashed = true, .crashed_at = 900),
+	  false },
+	{ "written as it crashed, then ended",
+	  LOOK(.changed_at = 900, .crashed = true, .crashed_at = 900, .ended = true), false },
+	{ "written as it crashed, watched since",
+	  LOOK(.changed_at = 895, .crashed = true, .crashed_at = 900, .unchanged_ms = 100), false },
+	{ "older than the crash by the quiet time",
+	  LOOK(.changed_at = 890, .crashed = true, .crashed_at = 900), true },
+	{ "written after a worker's crash",
+	  LOOK(.changed_at = 901, .crashed = true, .crashed_at = 900), true },
+	{ "from the future after a crash",
+	  LOOK(.changed_at = 1001, .crashed = true, .crashed_at = 900, .unchanged_ms = 100),
+	  false },
+	{ "old, and it crashed nobody knows when",
+	  LOOK(.changed_at = 1, .crashed = true, .unchanged_ms = 100), false },
+	{ "from the future", LOOK(.changed_at = 2000), false },
+	{ "from the future, watched", LOOK(.changed_at = 2000, .unchanged_ms = 10), true },
+	{ "the clock stepped", { .quiet_ms = 10, .now = 1000, .changed_at = 1 }, false },
+	{ "the clock stepped, watched",
+	  { .quiet_ms = 10, .now = 1000, .changed_at = 1, .unchanged_ms = 10 },
+	  true },
+	{ "the clock stepped and a crash",
+	  { .quiet_ms = 10,
+	    .now = 1000,
+	    .changed_at = 1,
+	    .unchanged_ms = 10,
+	    .crashed = true,
+	    .crashed_at = 900 },
+	  false },
+};
+
 static void the_last_rule(void **state)
 {
-	static const struct {
-		const char *why;
-		struct bl_last_look look;
-		bool want;
-	} cases[] = {
-#define LOOK(...) { .quiet_ms = 10, .now = 1000, .wall_steady = true, __VA_ARGS__ }
-		{ "old by its times", LOOK(.changed_at = 990), true },
-		{ "too young", LOOK(.changed_at = 991), false },
-		{ "seen unchanged long enough", LOOK(.changed_at = 999, .unchanged_ms = 10), true },
-		{ "a writer", LOOK(.changed_at = 1, .writer = BL_WRITER_OPEN), false },
-		{ "a writer after the end",
-		  LOOK(.changed_at = 1, .writer = BL_WRITER_OPEN, .ended = true), false },
-		{ "a blind probe waits three times",
-		  LOOK(.changed_at = 971, .writer = BL_WRITER_UNKNOWN), false },
-		{ "a blind probe waited", LOOK(.changed_at = 970, .writer = BL_WRITER_UNKNOWN),
-		  true },
-		{ "a blind probe watched",
-		  LOOK(.changed_at = 999, .unchanged_ms = 30, .writer = BL_WRITER_UNKNOWN), true },
-		{ "the end needs no quiet", LOOK(.changed_at = 1000, .ended = true), true },
-		{ "the end, blind",
-		  LOOK(.changed_at = 1000, .ended = true, .writer = BL_WRITER_UNKNOWN), true },
-		{ "written as it crashed",
-		  LOOK(.changed_at = 895, .crashed = true, .crashed_at = 900), false },
-		{ "written as it crashed, then ended",
-		  LOOK(.changed_at = 900, .crashed = true, .crashed_at = 900, .ended = true),
-		  false },
-		{ "written as it crashed, watched since",
-		  LOOK(.changed_at = 895, .crashed = true, .crashed_at = 900, .unchanged_ms = 100),
-		  false },
-		{ "older than the crash by the quiet time",
-		  LOOK(.changed_at = 890, .crashed = true, .crashed_at = 900), true },
-		{ "written after a worker's crash",
-		  LOOK(.changed_at = 901, .crashed = true, .crashed_at = 900), true },
-		{ "from the future after a crash",
-		  LOOK(.changed_at = 1001, .crashed = true, .crashed_at = 900, .unchanged_ms = 100),
-		  false },
-		{ "old, and it crashed nobody knows when",
-		  LOOK(.changed_at = 1, .crashed = true, .unchanged_ms = 100), false },
-		{ "from the future", LOOK(.changed_at = 2000), false },
-		{ "from the future, watched", LOOK(.changed_at = 2000, .unchanged_ms = 10), true },
-		{ "the clock stepped", { .quiet_ms = 10, .now = 1000, .changed_at = 1 }, false },
-		{ "the clock stepped, watched",
-		  { .quiet_ms = 10, .now = 1000, .changed_at = 1, .unchanged_ms = 10 },
-		  true },
-		{ "the clock stepped and a crash",
-		  { .quiet_ms = 10,
-		    .now = 1000,
-		    .changed_at = 1,
-		    .unchanged_ms = 10,
-		    .crashed = true,
-		    .crashed_at = 900 },
-		  false },
-#undef LOOK
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(cases); i++)
-		if (bl_whole_at_last(&cases[i].look) != cases[i].want)
-			fail_msg("%s", cases[i].why);
+	for (size_t i = 0; i < BL_COUNT(last_looks); i++)
+		if (bl_whole_at_last(&last_looks[i].look) != last_looks[i].want)
+			fail_msg("%s", last_looks[i].why);
 }
 
 static void writers_are_seen(void **state)

@@ -75,65 +75,63 @@ static void run_flag_case(const struct flag_case *c, struct bl_buf *out)
 		bl_json_value(&json, NULL, bl_config_value(&config, c->name));
 }
 
+static const struct flag_case flag_cases[] = {
+	{ { { "param", "lr=1e-4" }, { "param", "n=x" } },
+	  "hyperparameters",
+	  "{\"lr\":0.0001,\"n\":\"x\"}" },
+	{ { { "param", "a=null" }, { "param", "b=1 # c" }, { "param", "c=[1]" } },
+	  "hyperparameters",
+	  "{\"a\":\"null\",\"b\":\"1 # c\",\"c\":\"[1]\"}" },
+	{ { { "param", "a=" }, { "param", "b=x=y" }, { "param", "c=99999999999999999999" } },
+	  "hyperparameters",
+	  "{\"a\":\"\",\"b\":\"x=y\",\"c\":\"99999999999999999999\"}" },
+	{ { { "param", "lr" } }, NULL, "flag --param: expected NAME=VALUE, found 'lr'" },
+	{ { { "param", "=1" } }, NULL, "flag --param: expected NAME=VALUE, found '=1'" },
+	{ { { "data", "train=x.jsonl" } },
+	  "data",
+	  "{\"train\":{\"local\":\"/here/x.jsonl\",\"uri\":null,\"version\":null,"
+	  "\"include\":[],\"format\":\"auto\"}}" },
+	{ { { "data", "train=/x.jsonl" }, { "data", "train=s3://b/x" } },
+	  "data",
+	  "{\"train\":{\"local\":null,\"uri\":\"s3://b/x\",\"version\":null,\"include\":[],"
+	  "\"format\":\"auto\"}}" },
+	{ { { "data", "train=" } },
+	  NULL,
+	  "flag --data: data.train.local: expected one line of text, not empty" },
+	{ { { "--", "[\"a\",\"1\",\"true\",\"x y\"]" } },
+	  "command",
+	  "[\"a\",\"1\",\"true\",\"x y\"]" },
+	{ { { "command", "echo hi" } }, "command", "\"echo hi\"" },
+	{ { { "outputs", "a, b" }, { "outputs", "c" } }, "outputs", "[\"a\",\"b\",\"c\"]" },
+	{ { { "outputs", "" } }, "outputs", "[]" },
+	{ { { "outputs", "[a" } },
+	  NULL,
+	  "flag --outputs:2:1: did not find expected ',' or ']' while parsing a flow "
+	  "sequence" },
+	{ { { "gpus", "1" }, { "gpus", "2" } }, "gpus", "2" },
+	{ { { "gpus", "many" } },
+	  NULL,
+	  "flag --gpus: expected a whole number from 0 to 16, found text 'many'" },
+	{ { { "max-runtime", "90m" } }, "max_runtime", "\"90m\"" },
+	{ { { "max-runtime", "abc" } },
+	  NULL,
+	  "flag --max-runtime: 'abc' is not a duration like 90s, 30m, 6h or 1h30m" },
+	{ { { "auto-shutdown", "maybe" } },
+	  NULL,
+	  "flag --auto-shutdown: expected true or false, found text 'maybe'" },
+	{ { { "region", "\xff" } }, NULL, "flag --region: the value is not UTF-8" },
+	{ { { "grase", "1s" } }, NULL, "unknown flag --grase; did you mean --grace?" },
+	{ { { "jobs", "{}" } }, NULL, "unknown flag --jobs" },
+};
+
 static void flags_say_what_they_mean(void **state)
 {
-	static const struct flag_case cases[] = {
-		{ { { "param", "lr=1e-4" }, { "param", "n=x" } },
-		  "hyperparameters",
-		  "{\"lr\":0.0001,\"n\":\"x\"}" },
-		{ { { "param", "a=null" }, { "param", "b=1 # c" }, { "param", "c=[1]" } },
-		  "hyperparameters",
-		  "{\"a\":\"null\",\"b\":\"1 # c\",\"c\":\"[1]\"}" },
-		{ { { "param", "a=" },
-		    { "param", "b=x=y" },
-		    { "param", "c=99999999999999999999" } },
-		  "hyperparameters",
-		  "{\"a\":\"\",\"b\":\"x=y\",\"c\":\"99999999999999999999\"}" },
-		{ { { "param", "lr" } }, NULL, "flag --param: expected NAME=VALUE, found 'lr'" },
-		{ { { "param", "=1" } }, NULL, "flag --param: expected NAME=VALUE, found '=1'" },
-		{ { { "data", "train=x.jsonl" } },
-		  "data",
-		  "{\"train\":{\"local\":\"/here/x.jsonl\",\"uri\":null,\"version\":null,"
-		  "\"include\":[],\"format\":\"auto\"}}" },
-		{ { { "data", "train=/x.jsonl" }, { "data", "train=s3://b/x" } },
-		  "data",
-		  "{\"train\":{\"local\":null,\"uri\":\"s3://b/x\",\"version\":null,\"include\":[],"
-		  "\"format\":\"auto\"}}" },
-		{ { { "data", "train=" } },
-		  NULL,
-		  "flag --data: data.train.local: expected one line of text, not empty" },
-		{ { { "--", "[\"a\",\"1\",\"true\",\"x y\"]" } },
-		  "command",
-		  "[\"a\",\"1\",\"true\",\"x y\"]" },
-		{ { { "command", "echo hi" } }, "command", "\"echo hi\"" },
-		{ { { "outputs", "a, b" }, { "outputs", "c" } }, "outputs", "[\"a\",\"b\",\"c\"]" },
-		{ { { "outputs", "" } }, "outputs", "[]" },
-		{ { { "outputs", "[a" } },
-		  NULL,
-		  "flag --outputs:2:1: did not find expected ',' or ']' while parsing a flow "
-		  "sequence" },
-		{ { { "gpus", "1" }, { "gpus", "2" } }, "gpus", "2" },
-		{ { { "gpus", "many" } },
-		  NULL,
-		  "flag --gpus: expected a whole number from 0 to 16, found text 'many'" },
-		{ { { "max-runtime", "90m" } }, "max_runtime", "\"90m\"" },
-		{ { { "max-runtime", "abc" } },
-		  NULL,
-		  "flag --max-runtime: 'abc' is not a duration like 90s, 30m, 6h or 1h30m" },
-		{ { { "auto-shutdown", "maybe" } },
-		  NULL,
-		  "flag --auto-shutdown: expected true or false, found text 'maybe'" },
-		{ { { "region", "\xff" } }, NULL, "flag --region: the value is not UTF-8" },
-		{ { { "grase", "1s" } }, NULL, "unknown flag --grase; did you mean --grace?" },
-		{ { { "jobs", "{}" } }, NULL, "unknown flag --jobs" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(cases); i++) {
+	for (size_t i = 0; i < BL_COUNT(flag_cases); i++) {
 		BL_AUTO(bl_buf) out = BL_BUF(65536);
 
-		run_flag_case(&cases[i], &out);
-		assert_string_equal(bl_buf_text(&out), cases[i].value);
+		run_flag_case(&flag_cases[i], &out);
+		assert_string_equal(bl_buf_text(&out), flag_cases[i].value);
 	}
 }
 

@@ -104,65 +104,62 @@ static void forks(void **state)
 #define CALL "    uses: o/branchline/.github/workflows/train.yml@v1\n"
 #define STEPS "    steps:\n      - run: x\n      - uses: o/branchline/actions/launch@v1\n"
 
+static const struct {
+	const char *text;
+	enum bl_check_state state; /* of the first check */
+	size_t n;                  /* 0: it is not about us */
+	const char *seen, *next;
+} files[] = {
+	{ LABELED JOB GRANTS CALL, BL_CHECK_OK, 1, "w.yml, job train: permissions", "" },
+	{ LABELED JOB GRANTS STEPS, BL_CHECK_OK, 1, "right", "" },
+	{ LABELED JOB "    permissions: write-all\n" CALL, BL_CHECK_OK, 1, "right", "" },
+	{ LABELED "permissions: write-all\n" JOB CALL, BL_CHECK_OK, 1, "right", "" },
+	{ LABELED JOB GRANTS CALL "    concurrency: {group: a, cancel-in-progress: false}\n",
+	  BL_CHECK_OK, 1, "right", "" },
+	{ LABELED JOB GRANTS CALL "    concurrency: a\n", BL_CHECK_OK, 1, "right", "" },
+	{ LABELED JOB CALL, BL_CHECK_FAIL, 1, "no permission id-token: write",
+	  "{id-token: write, contents: read, pull-requests: write, statuses: write}" },
+	{ LABELED JOB "    permissions: read-all\n" CALL, BL_CHECK_FAIL, 1, "id-token",
+	  "{id-token: write, pull-requests: write, statuses: write}" },
+	{ LABELED JOB "    permissions: {id-token: write, contents: write, statuses: write}\n" CALL,
+	  BL_CHECK_FAIL, 1, "pull-requests: write: no comment", "{pull-requests: write}" },
+	{ LABELED "concurrency: a\n" JOB GRANTS CALL, BL_CHECK_WARN, 1,
+	  "concurrency for the whole workflow", "move it to the job" },
+	{ LABELED JOB GRANTS CALL "    concurrency: {group: a, cancel-in-progress: true}\n",
+	  BL_CHECK_WARN, 1, "cancel-in-progress ends a run", "false" },
+	{ "on: pull_request_target\n" JOB GRANTS CALL, BL_CHECK_FAIL, 1, "pull_request_target",
+	  "labeled" },
+	{ "on: [push, pull_request_target]\n" JOB GRANTS CALL, BL_CHECK_FAIL, 1,
+	  "pull_request_target", "labeled" },
+	{ "on: {pull_request_target: {}}\n" JOB CALL, BL_CHECK_FAIL, 2, "no permission", "" },
+	{ LABELED JOB "    uses: o/other/.github/workflows/train.yml@v1\n", BL_CHECK_OK, 0, "",
+	  "" },
+	{ LABELED JOB "    steps: [{uses: actions/checkout@v4}, {run: branchline}]\n", BL_CHECK_OK,
+	  0, "", "" },
+	{ "[]", BL_CHECK_OK, 0, "", "" },
+	{ "jobs: 7", BL_CHECK_OK, 0, "", "" },
+	{ "", BL_CHECK_OK, 0, "", "" },
+};
+
 static void workflows(void **state)
 {
-	static const struct {
-		const char *text;
-		enum bl_check_state state; /* of the first check */
-		size_t n;                  /* 0: it is not about us */
-		const char *seen, *next;
-	} table[] = {
-		{ LABELED JOB GRANTS CALL, BL_CHECK_OK, 1, "w.yml, job train: permissions", "" },
-		{ LABELED JOB GRANTS STEPS, BL_CHECK_OK, 1, "right", "" },
-		{ LABELED JOB "    permissions: write-all\n" CALL, BL_CHECK_OK, 1, "right", "" },
-		{ LABELED "permissions: write-all\n" JOB CALL, BL_CHECK_OK, 1, "right", "" },
-		{ LABELED JOB GRANTS CALL
-		  "    concurrency: {group: a, cancel-in-progress: false}\n",
-		  BL_CHECK_OK, 1, "right", "" },
-		{ LABELED JOB GRANTS CALL "    concurrency: a\n", BL_CHECK_OK, 1, "right", "" },
-		{ LABELED JOB CALL, BL_CHECK_FAIL, 1, "no permission id-token: write",
-		  "{id-token: write, contents: read, pull-requests: write, statuses: write}" },
-		{ LABELED JOB "    permissions: read-all\n" CALL, BL_CHECK_FAIL, 1, "id-token",
-		  "{id-token: write, pull-requests: write, statuses: write}" },
-		{ LABELED JOB
-		  "    permissions: {id-token: write, contents: write, statuses: write}\n" CALL,
-		  BL_CHECK_FAIL, 1, "pull-requests: write: no comment", "{pull-requests: write}" },
-		{ LABELED "concurrency: a\n" JOB GRANTS CALL, BL_CHECK_WARN, 1,
-		  "concurrency for the whole workflow", "move it to the job" },
-		{ LABELED JOB GRANTS CALL "    concurrency: {group: a, cancel-in-progress: true}\n",
-		  BL_CHECK_WARN, 1, "cancel-in-progress ends a run", "false" },
-		{ "on: pull_request_target\n" JOB GRANTS CALL, BL_CHECK_FAIL, 1,
-		  "pull_request_target", "labeled" },
-		{ "on: [push, pull_request_target]\n" JOB GRANTS CALL, BL_CHECK_FAIL, 1,
-		  "pull_request_target", "labeled" },
-		{ "on: {pull_request_target: {}}\n" JOB CALL, BL_CHECK_FAIL, 2, "no permission",
-		  "" },
-		{ LABELED JOB "    uses: o/other/.github/workflows/train.yml@v1\n", BL_CHECK_OK, 0,
-		  "", "" },
-		{ LABELED JOB "    steps: [{uses: actions/checkout@v4}, {run: branchline}]\n",
-		  BL_CHECK_OK, 0, "", "" },
-		{ "[]", BL_CHECK_OK, 0, "", "" },
-		{ "jobs: 7", BL_CHECK_OK, 0, "", "" },
-		{ "", BL_CHECK_OK, 0, "", "" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
+	for (size_t i = 0; i < BL_COUNT(files); i++) {
 		struct bl_value *workflow = NULL;
 		struct bl_err err = { 0 };
 
 		checks.n = 0;
-		if (bl_yaml_parse(table[i].text, strlen(table[i].text), "w.yml", &workflow, &err))
+		if (bl_yaml_parse(files[i].text, strlen(files[i].text), "w.yml", &workflow, &err))
 			fail_msg("%zu: %s", i, err.text);
 		assert_int_equal(bl_doctor_judge_workflow("w.yml", workflow, &checks),
-		                 table[i].n != 0);
+		                 files[i].n != 0);
 		bl_value_free(workflow);
-		if (checks.n != table[i].n)
+		if (checks.n != files[i].n)
 			fail_msg("%zu: %zu checks", i, checks.n);
 		if (checks.n)
 			checks.n = 1;
-		if (table[i].n)
-			only(i, table[i].state, table[i].seen, table[i].next);
+		if (files[i].n)
+			only(i, files[i].state, files[i].seen, files[i].next);
 	}
 }
 

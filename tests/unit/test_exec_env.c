@@ -38,6 +38,30 @@ static const char *var(const struct exec_env *env, const char *name)
 	return found;
 }
 
+static const char *const told[][2] = {
+	{ "PATH", "/bin" },
+	{ "PYTHONPATH", "/opt/ml/code:/lib" },
+	{ "PYTHONUNBUFFERED", "0" },
+	{ EXEC_MARK_NAME, "m" },
+	{ "SM_MODEL_DIR", "/mine" },
+	{ "SM_OUTPUT_DATA_DIR", "/opt/ml/output/data" },
+	{ "SM_CHANNELS", "[\"train\",\"val-set\"]" },
+	{ "SM_CHANNEL_TRAIN", "/opt/ml/input/data/train" },
+	{ "SM_CHANNEL_VAL-SET", "/opt/ml/input/data/val-set" },
+	{ "SM_HPS", "{\"lr\":0.5,\"name\":\"x\",\"on\":true}" },
+	{ "SM_HP_LR", "0.5" },
+	{ "SM_HP_NAME", "x" },
+	{ "SM_HP_ON", "true" },
+	{ "SM_HOSTS", "[\"algo-1\"]" },
+	{ "SM_CURRENT_HOST", "algo-1" },
+	{ "SM_NUM_GPUS", "2" },
+	{ "SM_NUM_CPUS", "8" },
+	{ "BRANCHLINE_METRICS", "/opt/ml/output/branchline/metrics.in.jsonl" },
+	{ "BRANCHLINE_CHECKPOINT_DIR", "/opt/ml/checkpoints" },
+	{ "RESUME_FROM_CHECKPOINT", "" },
+	{ "TORCHELASTIC_ERROR_FILE", "/opt/ml/output/branchline/error.json" },
+};
+
 static void the_tree_is_told_in_sagemakers_names(void **state)
 {
 	static const char *const channels[] = { "train", "val-set" };
@@ -58,40 +82,17 @@ static void the_tree_is_told_in_sagemakers_names(void **state)
 		.has_code = true,
 		.mark = "m",
 	};
-	static const char *const want[][2] = {
-		{ "PATH", "/bin" },
-		{ "PYTHONPATH", "/opt/ml/code:/lib" },
-		{ "PYTHONUNBUFFERED", "0" },
-		{ EXEC_MARK_NAME, "m" },
-		{ "SM_MODEL_DIR", "/mine" },
-		{ "SM_OUTPUT_DATA_DIR", "/opt/ml/output/data" },
-		{ "SM_CHANNELS", "[\"train\",\"val-set\"]" },
-		{ "SM_CHANNEL_TRAIN", "/opt/ml/input/data/train" },
-		{ "SM_CHANNEL_VAL-SET", "/opt/ml/input/data/val-set" },
-		{ "SM_HPS", "{\"lr\":0.5,\"name\":\"x\",\"on\":true}" },
-		{ "SM_HP_LR", "0.5" },
-		{ "SM_HP_NAME", "x" },
-		{ "SM_HP_ON", "true" },
-		{ "SM_HOSTS", "[\"algo-1\"]" },
-		{ "SM_CURRENT_HOST", "algo-1" },
-		{ "SM_NUM_GPUS", "2" },
-		{ "SM_NUM_CPUS", "8" },
-		{ "BRANCHLINE_METRICS", "/opt/ml/output/branchline/metrics.in.jsonl" },
-		{ "BRANCHLINE_CHECKPOINT_DIR", "/opt/ml/checkpoints" },
-		{ "RESUME_FROM_CHECKPOINT", "" },
-		{ "TORCHELASTIC_ERROR_FILE", "/opt/ml/output/branchline/error.json" },
-	};
 	static const char *const never[] = { "RANK",        "WORLD_SIZE",  "LOCAL_RANK",
 		                             "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID",
 		                             "WANDB_RUN_ID" };
 
 	(void)state;
 	assert_int_equal(exec_env_build(&facts, base, &env, &err), 0);
-	for (size_t i = 0; i < BL_COUNT(want); i++) {
-		const char *got = var(&env, want[i][0]);
+	for (size_t i = 0; i < BL_COUNT(told); i++) {
+		const char *got = var(&env, told[i][0]);
 
-		if (!got || strcmp(got, want[i][1]) != 0)
-			fail_msg("%s is %s", want[i][0], got ? got : "unset");
+		if (!got || strcmp(got, told[i][1]) != 0)
+			fail_msg("%s is %s", told[i][0], got ? got : "unset");
 	}
 	for (size_t i = 0; i < BL_COUNT(never); i++)
 		assert_null(var(&env, never[i]));

@@ -48,40 +48,42 @@ static void expect(const struct bl_profiles *profiles, const char *kind, const c
 		fail_msg("%s %s %s: '%s'", kind, name, key, got ? got : "(none)");
 }
 
+static const char as_people_write[] = "\xef\xbb\xbf# mine\r\n"
+				      "[default]\r\n"
+				      "region = eu-central-1\r\n"
+				      "output=json   # tables hurt\r\n"
+				      "\r\n"
+				      "[profile \"dev team\"]  # quoted\r\n"
+				      "REGION = us-east-1\n"
+				      "role_arn : arn:aws:iam::123456789012:role/r\n"
+				      "; gone = yes\n"
+				      "s3 =\n"
+				      "  addressing_style = path\n"
+				      "\n"
+				      "  # between\n"
+				      "  endpoint_url = http://127.0.0.1:9000/#part\n"
+				      "max_attempts = 5\n"
+				      "credential_process = /bin/x --a \"b c\" # d\n"
+				      "[services mine]\n"
+				      "s3 =\n"
+				      "\tendpoint_url = http://s3\n"
+				      "sts =\n"
+				      "\tendpoint_url = http://sts\n"
+				      "[sso-session corp]\n"
+				      "sso_region = us-east-1\n"
+				      "[other]\n"
+				      "region = not-a-profile\n"
+				      "[profile a b]\n"
+				      "region = three-words\n"
+				      "[ profile  'tabs' ]\n"
+				      "region = ca-west-1";
+
 static void a_file_as_people_write_them(void **state)
 {
 	struct bl_profiles *profiles;
 
 	(void)state;
-	put_text("config", "\xef\xbb\xbf# mine\r\n"
-	                   "[default]\r\n"
-	                   "region = eu-central-1\r\n"
-	                   "output=json   # tables hurt\r\n"
-	                   "\r\n"
-	                   "[profile \"dev team\"]  # quoted\r\n"
-	                   "REGION = us-east-1\n"
-	                   "role_arn : arn:aws:iam::123456789012:role/r\n"
-	                   "; gone = yes\n"
-	                   "s3 =\n"
-	                   "  addressing_style = path\n"
-	                   "\n"
-	                   "  # between\n"
-	                   "  endpoint_url = http://127.0.0.1:9000/#part\n"
-	                   "max_attempts = 5\n"
-	                   "credential_process = /bin/x --a \"b c\" # d\n"
-	                   "[services mine]\n"
-	                   "s3 =\n"
-	                   "\tendpoint_url = http://s3\n"
-	                   "sts =\n"
-	                   "\tendpoint_url = http://sts\n"
-	                   "[sso-session corp]\n"
-	                   "sso_region = us-east-1\n"
-	                   "[other]\n"
-	                   "region = not-a-profile\n"
-	                   "[profile a b]\n"
-	                   "region = three-words\n"
-	                   "[ profile  'tabs' ]\n"
-	                   "region = ca-west-1");
+	put_text("config", as_people_write);
 	profiles = read_all();
 	expect(profiles, "profile", "default", "region", "eu-central-1");
 	expect(profiles, "profile", "default", "output", "json");

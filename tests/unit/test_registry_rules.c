@@ -236,65 +236,66 @@ static void who_pulls_creates_nothing(void **state)
 	assert_string_equal(err.next, "");
 }
 
-static void refusals_say_what_to_do(void **state)
-{
-	static const struct {
-		const char *registry;
-		int status;
-		const char *body;
-		enum bl_code code;
-		const char *text, *next;
-	} table[] = {
 #define SAYS(name, said) "{\"errors\":[{\"code\":\"" name "\",\"message\":\"" said "\"}]}"
 #define ECR "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
-		{ "r.io", 404, SAYS("NAME_UNKNOWN", "no"), BL_ENOENT,
-		  "registry r.io: put manifest team/x:t: HTTP 404 NAME_UNKNOWN: no",
-		  "create it first" },
-		{ ECR, 404, SAYS("NAME_UNKNOWN", "no"), BL_ENOENT, "NAME_UNKNOWN",
-		  "aws ecr create-repository --region eu-west-1 --registry-id 111122223333 "
-		  "--repository-name team/x, or push with --create-repository" },
-		{ ECR, 403, SAYS("DENIED", "User: u is not authorized"), BL_EDENIED,
-		  "DENIED: User: u", "ecr:BatchCheckLayerAvailability" },
-		{ ECR, 403, "", BL_EDENIED, "HTTP 403", "ecr:PutImage" },
-		{ "r.io", 403, "", BL_EDENIED, "HTTP 403", "ask for the right" },
-		{ "r.io", 401, SAYS("UNAUTHORIZED", "x"), BL_EDENIED, "UNAUTHORIZED", "log in" },
-		{ "r.io", 429, SAYS("TOOMANYREQUESTS", "slow"), BL_ERETRY, "slow", "Docker Hub" },
-		{ "r.io", 400, SAYS("MANIFEST_INVALID", "x"), BL_EINPUT, "x", "too old" },
-		{ "r.io", 400, SAYS("MANIFEST_BLOB_UNKNOWN", "x"), BL_EINPUT, "x", "push again" },
-		{ "r.io", 404, SAYS("BLOB_UNKNOWN", "x"), BL_ENOENT, "x", "lost a layer" },
-		{ "r.io", 400, SAYS("DIGEST_INVALID", "x"), BL_EINPUT, "x", "bytes were changed" },
-		{ "r.io", 400, SAYS("SIZE_INVALID", "x"), BL_EINPUT, "x", "bytes were lost" },
-		{ "r.io", 405, SAYS("UNSUPPORTED", "x"), BL_EINPUT, "x", "read-only" },
-		{ ECR, 400,
-		  SAYS("TAG_INVALID", "The image tag 't' already exists and cannot be overwritten "
-		                      "because the tag is immutable."),
-		  BL_EEXIST, "TAG_INVALID", "" },
-		{ "r.io", 412, SAYS("PRECONDITION", "configured as immutable"), BL_EEXIST, "", "" },
-		{ ECR, 400, SAYS("ImageTagAlreadyExistsException", "x"), BL_EEXIST, "", "" },
-		{ "r.io", 400, SAYS("TAG_INVALID", "no such form"), BL_EINPUT, "", "another tag" },
-		{ "r.io", 500, "", BL_ERETRY, "HTTP 500", "" },
-		{ "r.io", 404, "<html>", BL_ENOENT, "HTTP 404", "speaks no registry API" },
-		{ "r.io", 400, "{\"errors\":[]}", BL_EINPUT, "HTTP 400", "" },
-		{ "r.io", 400, "{\"errors\":[7]}", BL_EINPUT, "HTTP 400", "" },
-		{ "r.io", 400, "[]", BL_EINPUT, "HTTP 400", "" },
-		{ "r.io", 400, SAYS("A\\u001b[1mB", "two\\nlines"), BL_EINPUT, "A [1mB: two lines",
-		  "" },
-		{ "r.io", 400, "{\"details\":\"incorrect\"}", BL_EINPUT, "400: incorrect", "" },
-	};
+
+static const struct {
+	const char *registry;
+	int status;
+	const char *body;
+	enum bl_code code;
+	const char *text, *next;
+} refusals[] = {
+	{ "r.io", 404, SAYS("NAME_UNKNOWN", "no"), BL_ENOENT,
+	  "registry r.io: put manifest team/x:t: HTTP 404 NAME_UNKNOWN: no", "create it first" },
+	{ ECR, 404, SAYS("NAME_UNKNOWN", "no"), BL_ENOENT, "NAME_UNKNOWN",
+	  "aws ecr create-repository --region eu-west-1 --registry-id 111122223333 "
+	  "--repository-name team/x, or push with --create-repository" },
+	{ ECR, 403, SAYS("DENIED", "User: u is not authorized"), BL_EDENIED, "DENIED: User: u",
+	  "ecr:BatchCheckLayerAvailability" },
+	{ ECR, 403, "", BL_EDENIED, "HTTP 403", "ecr:PutImage" },
+	{ "r.io", 403, "", BL_EDENIED, "HTTP 403", "ask for the right" },
+	{ "r.io", 401, SAYS("UNAUTHORIZED", "x"), BL_EDENIED, "UNAUTHORIZED", "log in" },
+	{ "r.io", 429, SAYS("TOOMANYREQUESTS", "slow"), BL_ERETRY, "slow", "Docker Hub" },
+	{ "r.io", 400, SAYS("MANIFEST_INVALID", "x"), BL_EINPUT, "x", "too old" },
+	{ "r.io", 400, SAYS("MANIFEST_BLOB_UNKNOWN", "x"), BL_EINPUT, "x", "push again" },
+	{ "r.io", 404, SAYS("BLOB_UNKNOWN", "x"), BL_ENOENT, "x", "lost a layer" },
+	{ "r.io", 400, SAYS("DIGEST_INVALID", "x"), BL_EINPUT, "x", "bytes were changed" },
+	{ "r.io", 400, SAYS("SIZE_INVALID", "x"), BL_EINPUT, "x", "bytes were lost" },
+	{ "r.io", 405, SAYS("UNSUPPORTED", "x"), BL_EINPUT, "x", "read-only" },
+	{ ECR, 400,
+	  SAYS("TAG_INVALID", "The image tag 't' already exists and cannot be overwritten "
+	                      "because the tag is immutable."),
+	  BL_EEXIST, "TAG_INVALID", "" },
+	{ "r.io", 412, SAYS("PRECONDITION", "configured as immutable"), BL_EEXIST, "", "" },
+	{ ECR, 400, SAYS("ImageTagAlreadyExistsException", "x"), BL_EEXIST, "", "" },
+	{ "r.io", 400, SAYS("TAG_INVALID", "no such form"), BL_EINPUT, "", "another tag" },
+	{ "r.io", 500, "", BL_ERETRY, "HTTP 500", "" },
+	{ "r.io", 404, "<html>", BL_ENOENT, "HTTP 404", "speaks no registry API" },
+	{ "r.io", 400, "{\"errors\":[]}", BL_EINPUT, "HTTP 400", "" },
+	{ "r.io", 400, "{\"errors\":[7]}", BL_EINPUT, "HTTP 400", "" },
+	{ "r.io", 400, "[]", BL_EINPUT, "HTTP 400", "" },
+	{ "r.io", 400, SAYS("A\\u001b[1mB", "two\\nlines"), BL_EINPUT, "A [1mB: two lines", "" },
+	{ "r.io", 400, "{\"details\":\"incorrect\"}", BL_EINPUT, "400: incorrect", "" },
+};
+
+static void refusals_say_what_to_do(void **state)
+{
 	const struct bl_registry_ask ask = { .what = "put manifest team/x:t",
 		                             .scope = "repository:team/x:pull,push" };
 
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
+	for (size_t i = 0; i < BL_COUNT(refusals); i++) {
 		struct bl_registry_session session;
-		struct bl_registry registry = of(&session, table[i].registry, false);
-		BL_AUTO(bl_http_reply) reply = { .status = table[i].status, .body = BL_BUF(4096) };
+		struct bl_registry registry = of(&session, refusals[i].registry, false);
+		BL_AUTO(bl_http_reply)
+		reply = { .status = refusals[i].status, .body = BL_BUF(4096) };
 		struct bl_err err = { 0 };
 
-		bl_buf_adds(&reply.body, table[i].body);
+		bl_buf_adds(&reply.body, refusals[i].body);
 		assert_int_equal(bl_registry_refused(&registry, &ask, &reply, &err), -1);
-		if (err.code != table[i].code || !strstr(err.text, table[i].text) ||
-		    !strstr(err.next, table[i].next))
+		if (err.code != refusals[i].code || !strstr(err.text, refusals[i].text) ||
+		    !strstr(err.next, refusals[i].next))
 			fail_msg("%zu: code %d: %s / %s", i, err.code, err.text, err.next);
 	}
 }

@@ -170,66 +170,60 @@ static void an_identity_token_goes_in_the_body(void **state)
 	close_two(&two);
 }
 
+static const struct {
+	struct canned_reply reply;
+	const char *user;
+	bool is_identity_token;
+	enum bl_code code;
+	size_t asked;
+	const char *text, *next;
+} wrongs[] = {
+	{ { .status = 401, .body = "{\"details\":\"incorrect\"}" },
+	  "u",
+	  false,
+	  BL_EDENIED,
+	  2,
+	  "it refuses our login: incorrect",
+	  "docker login" },
+	{ { .status = 403 }, NULL, false, BL_EDENIED, 1, "wants a login", "docker login" },
+	{ { .status = 404 }, "u", true, BL_EDENIED, 1, "no identity tokens", "a password" },
+	{ { .status = 400 }, "u", true, BL_EDENIED, 2, "refuses our login", "docker" },
+	{ { .status = 400, .body = "{\"message\":\"scope\"}" },
+	  "u",
+	  false,
+	  BL_EDENIED,
+	  1,
+	  "its token service: HTTP 400: scope",
+	  "" },
+	{ { .status = 503 }, "u", false, BL_ERETRY, 5, "its token service: HTTP 503", "" },
+	{ { .status = 302, .headers = "Location: https://evil.io/\r\n" },
+	  "u",
+	  false,
+	  BL_EDENIED,
+	  1,
+	  "HTTP 302",
+	  "" },
+	{ { .body = "{}" }, "u", false, BL_ECORRUPT, 1, "without a token", "" },
+	{ { .body = "{\"token\":7}" }, "u", false, BL_ECORRUPT, 1, "without a token", "" },
+	{ { .body = "{\"token\":\"a\\nb: c\"}" }, "u", false, BL_ECORRUPT, 1, "without", "" },
+	{ { .body = "no" }, "u", false, BL_ECORRUPT, 1, "its token service", "" },
+};
+
 static void what_a_token_service_may_say_wrong(void **state)
 {
-	static const struct {
-		struct canned_reply reply;
-		const char *user;
-		bool is_identity_token;
-		enum bl_code code;
-		size_t asked;
-		const char *text, *next;
-	} table[] = {
-		{ { .status = 401, .body = "{\"details\":\"incorrect\"}" },
-		  "u",
-		  false,
-		  BL_EDENIED,
-		  2,
-		  "it refuses our login: incorrect",
-		  "docker login" },
-		{ { .status = 403 }, NULL, false, BL_EDENIED, 1, "wants a login", "docker login" },
-		{ { .status = 404 }, "u", true, BL_EDENIED, 1, "no identity tokens", "a password" },
-		{ { .status = 400 }, "u", true, BL_EDENIED, 2, "refuses our login", "docker" },
-		{ { .status = 400, .body = "{\"message\":\"scope\"}" },
-		  "u",
-		  false,
-		  BL_EDENIED,
-		  1,
-		  "its token service: HTTP 400: scope",
-		  "" },
-		{ { .status = 503 }, "u", false, BL_ERETRY, 5, "its token service: HTTP 503", "" },
-		{ { .status = 302, .headers = "Location: https://evil.io/\r\n" },
-		  "u",
-		  false,
-		  BL_EDENIED,
-		  1,
-		  "HTTP 302",
-		  "" },
-		{ { .body = "{}" }, "u", false, BL_ECORRUPT, 1, "without a token", "" },
-		{ { .body = "{\"token\":7}" }, "u", false, BL_ECORRUPT, 1, "without a token", "" },
-		{ { .body = "{\"token\":\"a\\nb: c\"}" },
-		  "u",
-		  false,
-		  BL_ECORRUPT,
-		  1,
-		  "without",
-		  "" },
-		{ { .body = "no" }, "u", false, BL_ECORRUPT, 1, "its token service", "" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		struct two two = { .at = { .logins = { { table[i].user, "hidden",
-			                                 table[i].is_identity_token } },
+	for (size_t i = 0; i < BL_COUNT(wrongs); i++) {
+		struct two two = { .at = { .logins = { { wrongs[i].user, "hidden",
+			                                 wrongs[i].is_identity_token } },
 			                   .n_logins = 1 } };
 		struct bl_err err = { 0 };
 
-		open_two(&two, &table[i].reply, 1);
+		open_two(&two, &wrongs[i].reply, 1);
 		assert_int_equal(registry_get(&two.at, &err), -1);
-		if (err.code != table[i].code || !strstr(err.text, table[i].text) ||
-		    !strstr(err.next, table[i].next) || strstr(err.text, "hidden"))
+		if (err.code != wrongs[i].code || !strstr(err.text, wrongs[i].text) ||
+		    !strstr(err.next, wrongs[i].next) || strstr(err.text, "hidden"))
 			fail_msg("%zu: %d %s / %s", i, err.code, err.text, err.next);
-		assert_int_equal(canned_requests(two.tokens), table[i].asked);
+		assert_int_equal(canned_requests(two.tokens), wrongs[i].asked);
 		close_two(&two);
 	}
 }

@@ -81,50 +81,50 @@ static void a_role_is_assumed_without_a_signature(void **state)
 	canned_stop(server);
 }
 
+static const struct {
+	struct canned_reply reply;
+	enum bl_code code;
+	bool renew;
+	unsigned requests;
+	const char *text, *next;
+} refusals[] = {
+	{ REFUSAL(403, "AccessDenied", "Not authorized"), BL_EDENIED, false, 1,
+	  "the token says sub repo:acme/widgets:pull_request, aud sts.amazonaws.com, "
+	  "repository_id 5005",
+	  "repo:acme/widgets:pull_request repo:acme@1001/widgets@5005:pull_request" },
+	{ REFUSAL(403, "IDPRejectedClaim", "no"), BL_EDENIED, false, 1, "repository_id 5005",
+	  "repo:acme@1001/widgets@5005:pull_request" },
+	{ REFUSAL(400, "InvalidIdentityToken", "Couldn't retrieve verification key"), BL_ERETRY,
+	  true, 1, "InvalidIdentityToken", "" },
+	{ REFUSAL(400, "ExpiredTokenException", "Token expired"), BL_ERETRY, true, 1,
+	  "ExpiredTokenException", "" },
+	{ REFUSAL(400, "InvalidIdentityToken",
+	          "No OpenIDConnect provider found in your account for https://x"),
+	  BL_EDENIED, false, 1, "No OpenIDConnect provider", "identity provider" },
+	{ REFUSAL(400, "InvalidIdentityToken", "Incorrect token audience"), BL_EDENIED, false, 1,
+	  "Incorrect token audience", "audience" },
+	{ REFUSAL(400, "IDPCommunicationError", "later"), BL_ERETRY, false, 3,
+	  "IDPCommunicationError", "issuer" },
+	{ REFUSAL(400, "ValidationError",
+	          "The requested DurationSeconds exceeds the MaxSessionDuration set for "
+	          "this "
+	          "role."),
+	  BL_EINPUT, false, 1, "MaxSessionDuration", "maximum" },
+	{ { .status = 503 }, BL_ERETRY, false, 3, "HTTP 503", "" },
+	{ { .body = "<AssumeRoleWithWebIdentityResponse/>" },
+	  BL_ECORRUPT,
+	  false,
+	  1,
+	  "without credentials",
+	  "" },
+	{ { .body = "<html>" }, BL_ECORRUPT, false, 1, "AssumeRoleWithWebIdentity", "" },
+};
+
 static void refusals_say_what_to_do(void **state)
 {
-	static const struct {
-		struct canned_reply reply;
-		enum bl_code code;
-		bool renew;
-		unsigned requests;
-		const char *text, *next;
-	} table[] = {
-		{ REFUSAL(403, "AccessDenied", "Not authorized"), BL_EDENIED, false, 1,
-		  "the token says sub repo:acme/widgets:pull_request, aud sts.amazonaws.com, "
-		  "repository_id 5005",
-		  "repo:acme/widgets:pull_request repo:acme@1001/widgets@5005:pull_request" },
-		{ REFUSAL(403, "IDPRejectedClaim", "no"), BL_EDENIED, false, 1,
-		  "repository_id 5005", "repo:acme@1001/widgets@5005:pull_request" },
-		{ REFUSAL(400, "InvalidIdentityToken", "Couldn't retrieve verification key"),
-		  BL_ERETRY, true, 1, "InvalidIdentityToken", "" },
-		{ REFUSAL(400, "ExpiredTokenException", "Token expired"), BL_ERETRY, true, 1,
-		  "ExpiredTokenException", "" },
-		{ REFUSAL(400, "InvalidIdentityToken",
-		          "No OpenIDConnect provider found in your account for https://x"),
-		  BL_EDENIED, false, 1, "No OpenIDConnect provider", "identity provider" },
-		{ REFUSAL(400, "InvalidIdentityToken", "Incorrect token audience"), BL_EDENIED,
-		  false, 1, "Incorrect token audience", "audience" },
-		{ REFUSAL(400, "IDPCommunicationError", "later"), BL_ERETRY, false, 3,
-		  "IDPCommunicationError", "issuer" },
-		{ REFUSAL(400, "ValidationError",
-		          "The requested DurationSeconds exceeds the MaxSessionDuration set for "
-		          "this "
-		          "role."),
-		  BL_EINPUT, false, 1, "MaxSessionDuration", "maximum" },
-		{ { .status = 503 }, BL_ERETRY, false, 3, "HTTP 503", "" },
-		{ { .body = "<AssumeRoleWithWebIdentityResponse/>" },
-		  BL_ECORRUPT,
-		  false,
-		  1,
-		  "without credentials",
-		  "" },
-		{ { .body = "<html>" }, BL_ECORRUPT, false, 1, "AssumeRoleWithWebIdentity", "" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		struct canned *server = canned_start(&table[i].reply, 1);
+	for (size_t i = 0; i < BL_COUNT(refusals); i++) {
+		struct canned *server = canned_start(&refusals[i].reply, 1);
 		struct bl_assume assume = { .role_arn = INPUT_ROLE };
 		BL_AUTO(bl_credentials) got = { 0 };
 		struct bl_err err = { 0 };
@@ -132,11 +132,11 @@ static void refusals_say_what_to_do(void **state)
 
 		be_a_job(server);
 		assert_int_equal(assume_web(&assume, jwt_of(CLAIMS), &got, &renew, &err), -1);
-		assert_int_equal(err.code, table[i].code);
-		assert_int_equal(renew, table[i].renew);
-		assert_non_null(strstr(err.text, table[i].text));
-		assert_non_null(strstr(err.next, table[i].next));
-		assert_int_equal(canned_requests(server), table[i].requests);
+		assert_int_equal(err.code, refusals[i].code);
+		assert_int_equal(renew, refusals[i].renew);
+		assert_non_null(strstr(err.text, refusals[i].text));
+		assert_non_null(strstr(err.next, refusals[i].next));
+		assert_int_equal(canned_requests(server), refusals[i].requests);
 		assert_null(strstr(err.text, "eyJ"));
 		assert_string_equal(got.access_key, "");
 		canned_stop(server);
