@@ -99,7 +99,8 @@ static int verdict(const struct bl_checks *checks, struct bl_err *err)
 	}
 	if (!first)
 		return 0;
-	bl_fail(err, worst, "%zu of %zu checks failed, first: %s", n, checks->n, first->title);
+	bl_fail(err, worst, "%zu of %zu checks failed, first: %s", n, checks->n,
+	        bl_checkup_title(first->what));
 	return first->next[0] ? bl_next(err, "%s", first->next) : -1;
 }
 

@@ -54,23 +54,18 @@ static int ask(struct bl_github *github, struct bl_value **out, struct bl_err *e
 /* --- Its settings ----------------------------------------------------------------------------- */
 
 /* GITHUB_TOKEN of a workflow is another's than a person's: each may not see something. */
-static void unseen(struct bl_checks *checks, const char *id, const char *title, const char *needs,
+static void unseen(struct bl_checks *checks, enum bl_checkup what, const char *needs,
                    const struct bl_err *err)
 {
-	struct bl_check *check;
-
-	if (err->code != BL_EDENIED && err->code != BL_ENOENT) {
-		bl_check_failed(checks, id, title, BL_CHECK_SKIPPED, err);
-		return;
-	}
-	check = bl_check_add(checks, id, title, BL_CHECK_SKIPPED, "this token may not see it: %s",
-	                     needs);
-	check->next[0] = '\0';
+	if (err->code == BL_EDENIED || err->code == BL_ENOENT)
+		bl_check_add(checks, what, BL_CHECK_SKIPPED, "this token may not see it: %s",
+		             needs);
+	else
+		bl_check_failed(checks, what, BL_CHECK_SKIPPED, err);
 }
 
 static void check_environment(struct doctor *doctor, struct bl_github *github)
 {
-	static const char id[] = "environment", title[] = "Environment";
 	const char *name =
 		doctor->has_config ? bl_config_text(&doctor->config, "github_environment") : NULL;
 	BL_VALUE environment = NULL;
@@ -78,7 +73,7 @@ static void check_environment(struct doctor *doctor, struct bl_github *github)
 	struct bl_err err = { 0 };
 
 	if (!name || !*name) {
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK,
+		bl_check_add(&doctor->checks, BL_CHECKUP_ENVIRONMENT, BL_CHECK_OK,
 		             "none: whoever may write here may spend up to the stack's ceilings");
 		return;
 	}
@@ -86,7 +81,8 @@ static void check_environment(struct doctor *doctor, struct bl_github *github)
 		if (err.code == BL_ENOENT)
 			bl_doctor_judge_environment(name, NULL, NULL, &doctor->checks);
 		else
-			unseen(&doctor->checks, id, title, "it needs actions: read", &err);
+			unseen(&doctor->checks, BL_CHECKUP_ENVIRONMENT, "it needs actions: read",
+			       &err);
 		return;
 	}
 	if (ask(github, &policies, &err, "/environments/*/deployment-branch-policies", name))
@@ -96,40 +92,38 @@ static void check_environment(struct doctor *doctor, struct bl_github *github)
 
 static void check_forks(struct doctor *doctor, struct bl_github *github, bool is_private)
 {
-	static const char id[] = "fork-tokens", title[] = "Tokens of forks";
 	struct bl_err err = { 0 };
 	BL_VALUE settings = NULL;
 
 	if (!is_private)
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK,
+		bl_check_add(&doctor->checks, BL_CHECKUP_FORK_TOKENS, BL_CHECK_OK,
 		             "read-only: the repository is public");
 	else if (ask(github, &settings, &err,
 	             "/actions/permissions/fork-pr-workflows-private-repos", ""))
-		unseen(&doctor->checks, id, title, "ask with an administrator's token", &err);
+		unseen(&doctor->checks, BL_CHECKUP_FORK_TOKENS, "ask with an administrator's token",
+		       &err);
 	else
 		bl_doctor_judge_forks(settings, &doctor->checks);
 }
 
 static void check_label(struct doctor *doctor, struct bl_github *github)
 {
-	static const char id[] = "label", title[] = "Label";
 	const char *name = doctor->has_config ? bl_config_text(&doctor->config, "label") : "train";
 	struct bl_err err = { 0 };
 
 	if (!ask(github, NULL, &err, "/labels/*", name))
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%s", name);
+		bl_check_add(&doctor->checks, BL_CHECKUP_LABEL, BL_CHECK_OK, "%s", name);
 	else if (err.code == BL_ENOENT)
-		bl_check_next(bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN,
+		bl_check_next(bl_check_add(&doctor->checks, BL_CHECKUP_LABEL, BL_CHECK_WARN,
 		                           "'%s' does not exist yet", name),
 		              BL_ENOENT, "create it: gh label create %s", name);
 	else
-		unseen(&doctor->checks, id, title, "it needs pull-requests: read", &err);
+		unseen(&doctor->checks, BL_CHECKUP_LABEL, "it needs pull-requests: read", &err);
 }
 
 /* What only a person may see: a role of CI holds nothing of IAM. */
 static void check_trust(struct doctor *doctor, const struct bl_value *repository, const char *name)
 {
-	static const char id[] = "trust", title[] = "Trust of the launch role";
 	const char *role = doctor->has_stack ? doctor->stack.launch_role : "";
 	BL_AUTO(bl_buf) policy = BL_BUF((size_t)64 << 10);
 	const struct bl_trust_wanted wanted = {
@@ -148,7 +142,7 @@ static void check_trust(struct doctor *doctor, const struct bl_value *repository
 		return;
 	if (bl_iam_trust(doctor->aws, role, &policy, &err) ||
 	    bl_json_parse(bl_buf_text(&policy), policy.len, "trust policy", &document, &err))
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_SKIPPED, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_TRUST, BL_CHECK_SKIPPED, &err);
 	else
 		bl_doctor_judge_trust(strrchr(role, '/') ? strrchr(role, '/') + 1 : role, document,
 		                      &wanted, &doctor->checks);
@@ -156,19 +150,17 @@ static void check_trust(struct doctor *doctor, const struct bl_value *repository
 
 static void check_pulls(struct doctor *doctor, struct bl_github *github)
 {
-	static const char id[] = "github-token", title[] = "Token";
 	struct bl_err err = { 0 };
 
 	if (ask(github, NULL, &err, "/pulls?per_page=1", ""))
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_GITHUB_TOKEN, BL_CHECK_FAIL, &err);
 	else
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "reads pull requests of %s",
-		             bl_github_repository(github));
+		bl_check_add(&doctor->checks, BL_CHECKUP_GITHUB_TOKEN, BL_CHECK_OK,
+		             "reads pull requests of %s", bl_github_repository(github));
 }
 
 static void check_api(struct doctor *doctor)
 {
-	static const char id[] = "repository", title[] = "Repository";
 	const char *token = getenv("GITHUB_TOKEN");
 	struct bl_err err = { 0 };
 	BL_VALUE repository = NULL;
@@ -177,7 +169,7 @@ static void check_api(struct doctor *doctor)
 
 	repository_of(doctor, name);
 	if (!token || !*token || !name[0]) {
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_SKIPPED,
+		bl_check_add(&doctor->checks, BL_CHECKUP_REPOSITORY, BL_CHECK_SKIPPED,
 		             name[0] ? "no GITHUB_TOKEN: GITHUB_TOKEN=$(gh auth token) branchline "
 		                       "doctor asks GitHub too"
 		                     : "no GITHUB_REPOSITORY, and origin is not on GitHub");
@@ -185,12 +177,12 @@ static void check_api(struct doctor *doctor)
 	}
 	const struct bl_github_options options = { .repository = name };
 	if (bl_github_open(&options, &github, &err) || ask(github, &repository, &err, "", "")) {
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_REPOSITORY, BL_CHECK_FAIL, &err);
 		return;
 	}
 	bool is_private = bl_value_bool_or(repository, "private", false);
-	bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%s, %s, default branch %s", name,
-	             is_private ? "private" : "public",
+	bl_check_add(&doctor->checks, BL_CHECKUP_REPOSITORY, BL_CHECK_OK,
+	             "%s, %s, default branch %s", name, is_private ? "private" : "public",
 	             bl_value_text_or(repository, "default_branch", "?"));
 	check_pulls(doctor, github);
 	check_trust(doctor, repository, name);
@@ -225,7 +217,6 @@ static int on_file(void *arg, int dir, const char *name, unsigned char type, str
 
 static void check_files(struct doctor *doctor)
 {
-	static const char id[] = "workflow", title[] = "Workflow";
 	struct files files = { .doctor = doctor };
 	BL_FD root = -1;
 	struct bl_err err = { 0 };
@@ -236,7 +227,7 @@ static void check_files(struct doctor *doctor)
 	    bl_fs_list(root, ".github/workflows", on_file, &files, &err))
 		bl_err_clear(&err); /* none there */
 	if (!files.n)
-		bl_check_next(bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN,
+		bl_check_next(bl_check_add(&doctor->checks, BL_CHECKUP_WORKFLOW, BL_CHECK_WARN,
 		                           "none in .github/workflows calls Branchline"),
 		              BL_ENOENT,
 		              "add the ten lines of docs/setup.md, so that a label starts "

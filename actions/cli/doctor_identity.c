@@ -15,8 +15,6 @@ static const char *key_or_null(const struct doctor *doctor, const char *key)
 
 /* --- GitHub's token --------------------------------------------------------------------------- */
 
-static const char token_id[] = "oidc", token_title[] = "GitHub's identity token";
-
 static int ask_github(struct doctor *doctor, struct bl_err *err)
 {
 	__attribute__((cleanup(bl_secret_done))) struct bl_secret token = { 0 };
@@ -60,7 +58,7 @@ static void show_claims(struct doctor *doctor, bool names_role)
 
 	bl_oidc_subs(doctor->claims, &classic, &immutable);
 	bl_oidc_add_claim(&id, doctor->claims, "repository_id");
-	check = bl_check_add(&doctor->checks, token_id, token_title, state,
+	check = bl_check_add(&doctor->checks, BL_CHECKUP_OIDC, state,
 	                     "sub %.200s, aud %.60s, repository_id %s", sub,
 	                     bl_value_text_or(doctor->claims, "aud", "?"), bl_buf_text(&id));
 	if (state == BL_CHECK_FAIL)
@@ -80,22 +78,21 @@ static void check_token(struct doctor *doctor)
 
 	if (bl_oidc_available()) {
 		if (ask_github(doctor, &err))
-			bl_check_failed(&doctor->checks, token_id, token_title, BL_CHECK_FAIL,
-			                &err);
+			bl_check_failed(&doctor->checks, BL_CHECKUP_OIDC, BL_CHECK_FAIL, &err);
 		else
 			show_claims(doctor, wants);
 		return;
 	}
 	if (actions && !strcmp(actions, "true") && wants) {
 		bl_check_next(
-			bl_check_add(&doctor->checks, token_id, token_title, BL_CHECK_FAIL,
+			bl_check_add(&doctor->checks, BL_CHECKUP_OIDC, BL_CHECK_FAIL,
 		                     "this job may not ask for one"),
 			BL_EDENIED,
 			"add `permissions: id-token: write` to the job; a fork's pull request "
 			"never gets one");
 		return;
 	}
-	bl_check_add(&doctor->checks, token_id, token_title, BL_CHECK_SKIPPED,
+	bl_check_add(&doctor->checks, BL_CHECKUP_OIDC, BL_CHECK_SKIPPED,
 	             "not in a GitHub job: run `branchline doctor` in one to see its sub");
 }
 
@@ -103,15 +100,15 @@ static void check_token(struct doctor *doctor)
 
 static void check_region(struct doctor *doctor)
 {
-	static const char id[] = "region", title[] = "Region";
 	const char *region = bl_aws_region(doctor->aws);
 
 	if (*region) {
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%s", region);
+		bl_check_add(&doctor->checks, BL_CHECKUP_REGION, BL_CHECK_OK, "%s", region);
 		return;
 	}
-	bl_check_next(bl_check_add(&doctor->checks, id, title, BL_CHECK_FAIL, "none is set"),
-	              BL_EINPUT, "set AWS_REGION, as eu-central-1, or `region` in branchline.yaml");
+	bl_check_next(
+		bl_check_add(&doctor->checks, BL_CHECKUP_REGION, BL_CHECK_FAIL, "none is set"),
+		BL_EINPUT, "set AWS_REGION, as eu-central-1, or `region` in branchline.yaml");
 }
 
 static int ask_aws(struct doctor *doctor, const struct bl_credentials **got, struct bl_err *err)
@@ -138,15 +135,14 @@ static int ask_aws(struct doctor *doctor, const struct bl_credentials **got, str
 
 void doctor_identity(struct doctor *doctor)
 {
-	static const char id[] = "identity", title[] = "Identity";
 	const struct bl_credentials *got = NULL;
 	struct bl_err err = { 0 };
 
 	doctor_group(doctor, "AWS");
 	if (ask_aws(doctor, &got, &err))
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_IDENTITY, BL_CHECK_FAIL, &err);
 	else
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%.300s, from %s",
+		bl_check_add(&doctor->checks, BL_CHECKUP_IDENTITY, BL_CHECK_OK, "%.300s, from %s",
 		             doctor->caller.arn, got->source);
 	check_token(doctor);
 	if (doctor->is_known)

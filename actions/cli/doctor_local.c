@@ -10,15 +10,14 @@
 
 static void check_trust(struct bl_checks *checks)
 {
-	static const char id[] = "tls", title[] = "Certificate authorities";
 	char path[4096];
 
 	bl_http_ca_file(path, sizeof(path));
 	if (path[0]) {
-		bl_check_add(checks, id, title, BL_CHECK_OK, "%.400s", path);
+		bl_check_add(checks, BL_CHECKUP_TLS, BL_CHECK_OK, "%.400s", path);
 		return;
 	}
-	bl_check_next(bl_check_add(checks, id, title, BL_CHECK_FAIL,
+	bl_check_next(bl_check_add(checks, BL_CHECKUP_TLS, BL_CHECK_FAIL,
 	                           "no file of certificate authorities was found"),
 	              BL_EINPUT,
 	              "install the package ca-certificates, or name a file: SSL_CERT_FILE");
@@ -27,7 +26,7 @@ static void check_trust(struct bl_checks *checks)
 void doctor_machine(struct doctor *doctor)
 {
 	doctor_group(doctor, "This machine");
-	bl_check_add(&doctor->checks, "program", "Program", BL_CHECK_OK, "branchline %s (%s, %s)",
+	bl_check_add(&doctor->checks, BL_CHECKUP_PROGRAM, BL_CHECK_OK, "branchline %s (%s, %s)",
 	             BL_VERSION, BL_ARCH, bl_http_versions());
 	check_trust(&doctor->checks);
 }
@@ -36,7 +35,6 @@ void doctor_machine(struct doctor *doctor)
 
 static void check_builder(struct doctor *doctor)
 {
-	static const char id[] = "builder", title[] = "Image builder";
 	struct bl_err err = { 0 };
 	enum bl_builder builder;
 	char path[4096];
@@ -45,19 +43,18 @@ static void check_builder(struct doctor *doctor)
 	    !bl_config_has(&doctor->config, "image.requirements"))
 		return;
 	if (bl_build_find(&builder, path, &err)) {
-		struct bl_check *check =
-			bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN, "%s", err.text);
+		struct bl_check *check = bl_check_add(&doctor->checks, BL_CHECKUP_BUILDER,
+		                                      BL_CHECK_WARN, "%s", err.text);
 
 		/* hosted runners have one, and the base is built there */
 		bl_check_next(check, err.code, "%s", err.next);
 		return;
 	}
-	bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%.400s", path);
+	bl_check_add(&doctor->checks, BL_CHECKUP_BUILDER, BL_CHECK_OK, "%.400s", path);
 }
 
 void doctor_config(struct doctor *doctor)
 {
-	static const char id[] = "config", title[] = "branchline.yaml";
 	struct bl_err err = { 0 };
 
 	doctor_group(doctor, "Configuration");
@@ -65,17 +62,17 @@ void doctor_config(struct doctor *doctor)
 		bl_err_clear(&err); /* without a repository there is less to say */
 	if (bl_options_config(doctor->options.file, doctor->options.job, &doctor->args, NULL,
 	                      &doctor->config, &doctor->found, &err)) {
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_CONFIG, BL_CHECK_FAIL, &err);
 		return;
 	}
 	doctor->has_config = true;
 	if (!doctor->found.path[0]) {
-		bl_check_next(bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN,
+		bl_check_next(bl_check_add(&doctor->checks, BL_CHECKUP_CONFIG, BL_CHECK_WARN,
 		                           "none here, nor above: defaults only, and no command"),
 		              BL_EINPUT, "write one: docs/configuration.md has an example");
 		return;
 	}
-	bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%.300s, job %s", doctor->found.path,
-	             doctor->config.job);
+	bl_check_add(&doctor->checks, BL_CHECKUP_CONFIG, BL_CHECK_OK, "%.300s, job %s",
+	             doctor->found.path, doctor->config.job);
 	check_builder(doctor);
 }

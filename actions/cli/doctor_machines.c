@@ -60,18 +60,17 @@ static int find_fits(struct doctor *doctor, struct bl_fits *fits, struct bl_err 
 
 static void check_types(struct doctor *doctor, struct bl_fits *fits, struct kinds *kinds)
 {
-	static const char id[] = "types", title[] = "Machines that fit";
 	BL_AUTO(bl_buf) line = BL_BUF(480);
 	struct bl_err err = { 0 };
 
 	if (find_fits(doctor, fits, &err)) {
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_TYPES, BL_CHECK_FAIL, &err);
 		return;
 	}
 	take_kinds(fits, kinds);
 	for (size_t i = 0; i < kinds->n && i < 12; i++)
 		bl_buf_addf(&line, "%s%s", i ? ", " : "", kinds->names[i]);
-	bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%s%s", bl_buf_text(&line),
+	bl_check_add(&doctor->checks, BL_CHECKUP_TYPES, BL_CHECK_OK, "%s%s", bl_buf_text(&line),
 	             kinds->n > 12 ? ", ..." : "");
 }
 
@@ -84,7 +83,7 @@ static void check_zones(struct doctor *doctor, const struct kinds *kinds)
 	if (!kinds->n)
 		return;
 	if (bl_ec2_offers(doctor->aws, kinds->names, kinds->n, &offers, &n, &err))
-		bl_check_failed(&doctor->checks, "zones", "Types by zone", BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_ZONES, BL_CHECK_FAIL, &err);
 	else
 		bl_doctor_judge_offers(&doctor->stack, kinds->names, kinds->n, offers, n,
 		                       &doctor->checks);
@@ -101,7 +100,7 @@ static void check_subnets(struct doctor *doctor)
 	for (size_t i = 0; i < doctor->stack.n_subnets; i++)
 		ids[i] = doctor->stack.subnets[i].id;
 	if (bl_ec2_subnets(doctor->aws, ids, doctor->stack.n_subnets, &found, &n, &err))
-		bl_check_failed(&doctor->checks, "subnets", "Subnets", BL_CHECK_SKIPPED, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_SUBNETS, BL_CHECK_SKIPPED, &err);
 	else
 		bl_doctor_judge_subnets(&doctor->stack, found, n, &doctor->checks);
 	free(found);

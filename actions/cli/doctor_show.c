@@ -90,7 +90,8 @@ static void add_check(struct bl_buf *out, const struct bl_check *check, bool col
 	const struct look *look = &looks[check->state];
 
 	bl_buf_addf(out, "  %s%-*s%s  %-*s  ", colour ? look->colour : "", STATE_COLUMNS,
-	            look->word, colour ? "\x1b[0m" : "", TITLE_COLUMNS, check->title);
+	            look->word, colour ? "\x1b[0m" : "", TITLE_COLUMNS,
+	            bl_checkup_title(check->what));
 	add_wrapped(out, check->seen, INDENT, INDENT, columns);
 	if (!check->next[0] || check->state == BL_CHECK_OK)
 		return;
@@ -134,7 +135,8 @@ static void add_end(struct bl_buf *out, const struct doctor *doctor, size_t colu
 		                               : "train");
 	else
 		bl_buf_addf(&line, "%s %s: %s", fail ? "Do first:" : "A run would start. Look at",
-		            first->title, first->next[0] ? first->next : first->seen);
+		            bl_checkup_title(first->what),
+		            first->next[0] ? first->next : first->seen);
 	add_advice(out, bl_buf_text(&line), 0, 2, columns);
 }
 
@@ -177,15 +179,15 @@ void doctor_show_json(const struct doctor *doctor, struct bl_buf *out)
 	json.indent = 2;
 	bl_json_begin(&json, 1);
 	bl_json_text(&json, "state", bl_check_state_name(bl_checks_worst(&doctor->checks)));
-	bl_json_text(&json, "first", first ? first->id : NULL);
+	bl_json_text(&json, "first", first ? bl_checkup_id(first->what) : NULL);
 	bl_json_list(&json, "checks");
 	for (size_t i = 0; i < doctor->checks.n; i++) {
 		const struct bl_check *check = &doctor->checks.items[i];
 
 		bl_json_map(&json, NULL);
-		bl_json_text(&json, "id", check->id);
+		bl_json_text(&json, "id", bl_checkup_id(check->what));
 		bl_json_text(&json, "group", group_of(doctor, i));
-		bl_json_text(&json, "title", check->title);
+		bl_json_text(&json, "title", bl_checkup_title(check->what));
 		bl_json_text(&json, "state", bl_check_state_name(check->state));
 		bl_json_text(&json, "seen", check->seen);
 		bl_json_text(&json, "next", check->next[0] ? check->next : NULL);

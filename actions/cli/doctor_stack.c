@@ -34,14 +34,13 @@ static int jobs_of(const struct doctor *doctor, struct bl_value **jobs, struct b
 
 static void check_ceilings(struct doctor *doctor)
 {
-	static const char id[] = "ceilings", title[] = "Ceilings of the stack";
 	struct bl_err err = { 0 };
 	BL_VALUE jobs = NULL;
 	size_t n = 0;
 
 	if (!doctor->stack.ceilings) {
 		bl_check_next(
-			bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN,
+			bl_check_add(&doctor->checks, BL_CHECKUP_CEILINGS, BL_CHECK_WARN,
 		                     "none: a pull request may ask for any machine and any time"),
 			BL_EINPUT,
 			"set max_cost_usd, max_runtime and instance_types in the module");
@@ -50,7 +49,7 @@ static void check_ceilings(struct doctor *doctor)
 	if (!doctor->has_config || !doctor->found.path[0])
 		return;
 	if (jobs_of(doctor, &jobs, &err)) {
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_CEILINGS, BL_CHECK_FAIL, &err);
 		return;
 	}
 	do {
@@ -59,12 +58,12 @@ static void check_ceilings(struct doctor *doctor)
 		if (obeys(doctor, job, &err)) {
 			if (job)
 				bl_wrap(&err, "job %s", job);
-			bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+			bl_check_failed(&doctor->checks, BL_CHECKUP_CEILINGS, BL_CHECK_FAIL, &err);
 			return;
 		}
 	} while (++n < jobs->n);
-	bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%zu %s within: $%g, %s a run", n,
-	             n == 1 ? "job is" : "jobs are",
+	bl_check_add(&doctor->checks, BL_CHECKUP_CEILINGS, BL_CHECK_OK,
+	             "%zu %s within: $%g, %s a run", n, n == 1 ? "job is" : "jobs are",
 	             bl_value_real_or(doctor->stack.ceilings, "max_cost_usd", 0),
 	             bl_value_text_or(doctor->stack.ceilings, "max_runtime", "any time"));
 }
@@ -78,7 +77,6 @@ static void logins_close(struct bl_logins **logins)
 
 static void check_images(struct doctor *doctor)
 {
-	static const char id[] = "images", title[] = "Image repository";
 	const char *name = doctor->stack.image_repository;
 	BL_AUTO(bl_ecr_token) token = { 0 };
 	struct bl_err err = { 0 };
@@ -86,22 +84,24 @@ static void check_images(struct doctor *doctor)
 	struct bl_ecr_name ecr;
 
 	if (!*name) {
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_SKIPPED, "the stack names none");
+		bl_check_add(&doctor->checks, BL_CHECKUP_IMAGES, BL_CHECK_SKIPPED,
+		             "the stack names none");
 		return;
 	}
 	if (bl_image_ref_parse(name, &ref, &err)) {
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_IMAGES, BL_CHECK_FAIL, &err);
 		return;
 	}
 	if (!bl_image_ref_ecr(ref.registry, &ecr)) {
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_SKIPPED, "%s is not ECR's", name);
+		bl_check_add(&doctor->checks, BL_CHECKUP_IMAGES, BL_CHECK_SKIPPED,
+		             "%s is not ECR's", name);
 		return;
 	}
 	if (bl_ecr_token(doctor->aws, ecr.region, &token, &err) ||
 	    bl_ecr_reach(doctor->aws, ecr.region, ecr.account, ref.repository, &err))
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_IMAGES, BL_CHECK_FAIL, &err);
 	else
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_OK, "%s", name);
+		bl_check_add(&doctor->checks, BL_CHECKUP_IMAGES, BL_CHECK_OK, "%s", name);
 }
 
 static int look_at_image(struct doctor *doctor, struct bl_looked *image, struct bl_err *err)
@@ -130,7 +130,6 @@ static int look_at_image(struct doctor *doctor, struct bl_looked *image, struct 
 /* What launch would find of HEAD. That nobody has pushed it yet is usual. */
 static void check_image(struct doctor *doctor)
 {
-	static const char id[] = "image", title[] = "Image of this commit";
 	struct bl_err err = { 0 };
 	struct bl_looked image;
 
@@ -140,24 +139,23 @@ static void check_image(struct doctor *doctor)
 		bl_doctor_judge_image(&doctor->stack, doctor->git.sha, &image,
 		                      bl_config_int(&doctor->config, "gpus") > 0, &doctor->checks);
 	else if (err.code == BL_ENOENT)
-		bl_check_add(&doctor->checks, id, title, BL_CHECK_SKIPPED,
+		bl_check_add(&doctor->checks, BL_CHECKUP_IMAGE, BL_CHECK_SKIPPED,
 		             "none of %.12s yet: push-image makes it", doctor->git.sha);
 	else
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_IMAGE, BL_CHECK_FAIL, &err);
 }
 
 /* --- Money ------------------------------------------------------------------------------------ */
 
 static void check_budget(struct doctor *doctor)
 {
-	static const char id[] = "budget", title[] = "Budget of the month";
 	const char *name = doctor->stack.budget_name;
 	struct bl_err err = { 0 };
 	struct bl_budget budget;
 
 	if (!*name) {
 		bl_check_next(
-			bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN,
+			bl_check_add(&doctor->checks, BL_CHECKUP_BUDGET, BL_CHECK_WARN,
 		                     "none: only max_cost_usd of each run limits what is spent"),
 			BL_EINPUT, "give the module a budget");
 		return;
@@ -167,12 +165,12 @@ static void check_budget(struct doctor *doctor)
 		return;
 	}
 	if (err.code == BL_ENOENT)
-		bl_check_next(bl_check_add(&doctor->checks, id, title, BL_CHECK_WARN,
+		bl_check_next(bl_check_add(&doctor->checks, BL_CHECKUP_BUDGET, BL_CHECK_WARN,
 		                           "%s does not exist: only Branchline's own runs count",
 		                           name),
 		              BL_ENOENT, "%s", err.next);
 	else
-		bl_check_failed(&doctor->checks, id, title, BL_CHECK_SKIPPED, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_BUDGET, BL_CHECK_SKIPPED, &err);
 }
 
 /* --- All of it -------------------------------------------------------------------------------- */
@@ -189,17 +187,17 @@ static void check_place(struct doctor *doctor)
 	struct bl_check *check;
 
 	if (strcmp(stack->account, doctor->caller.account) != 0) {
-		check = bl_check_add(&doctor->checks, "stack", "Stack descriptor", BL_CHECK_FAIL,
+		check = bl_check_add(&doctor->checks, BL_CHECKUP_STACK, BL_CHECK_FAIL,
 		                     "%s is of account %s, these credentials are of %s",
 		                     stack->name, stack->account, doctor->caller.account);
 		bl_check_next(check, BL_EDENIED, "use credentials of the stack's account");
 	} else if (strcmp(stack->region, region) != 0) {
-		check = bl_check_add(&doctor->checks, "stack", "Stack descriptor", BL_CHECK_FAIL,
+		check = bl_check_add(&doctor->checks, BL_CHECKUP_STACK, BL_CHECK_FAIL,
 		                     "%s says %s, but was read in %s", stack->name, stack->region,
 		                     region);
 		bl_check_next(check, BL_EINPUT, "set AWS_REGION=%s", stack->region);
 	} else {
-		bl_check_add(&doctor->checks, "stack", "Stack descriptor", BL_CHECK_OK,
+		bl_check_add(&doctor->checks, BL_CHECKUP_STACK, BL_CHECK_OK,
 		             "%s in %s, %zu %s, %zu subnets", stack->name, stack->region,
 		             stack->n_templates,
 		             stack->n_templates == 1 ? "launch template" : "launch templates",
@@ -213,12 +211,12 @@ void doctor_stack(struct doctor *doctor)
 
 	doctor_group(doctor, "Stack");
 	if (!doctor->is_known) {
-		bl_check_add(&doctor->checks, "stack", "Stack descriptor", BL_CHECK_SKIPPED,
+		bl_check_add(&doctor->checks, BL_CHECKUP_STACK, BL_CHECK_SKIPPED,
 		             "AWS does not know who asks");
 		return;
 	}
 	if (bl_stack_read(doctor->aws, stack_name(doctor), &doctor->stack, &err)) {
-		bl_check_failed(&doctor->checks, "stack", "Stack descriptor", BL_CHECK_FAIL, &err);
+		bl_check_failed(&doctor->checks, BL_CHECKUP_STACK, BL_CHECK_FAIL, &err);
 		return;
 	}
 	doctor->has_stack = true;

@@ -113,7 +113,8 @@ static void note_warnings(struct launching *launching)
 		const struct bl_check *check = &launching->checks.items[i];
 
 		if (check->state == BL_CHECK_WARN)
-			bl_buf_addf(&launching->notes, "%s: %s\n", check->title, check->seen);
+			bl_buf_addf(&launching->notes, "%s: %s\n", bl_checkup_title(check->what),
+			            check->seen);
 	}
 }
 

@@ -53,7 +53,6 @@ static void on_volume(struct reading *reading, const char *at, const char *text)
 
 static int on_data(struct reading *reading, const char *at, const char *text, struct bl_err *err)
 {
-
 	struct bl_ec2_template *found = &reading->found;
 	const char *below = bl_ec2_below(at, "tagSpecificationSet/item/tagSet/item");
 

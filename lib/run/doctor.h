@@ -17,9 +17,53 @@ enum bl_check_state {
 };
 const char *bl_check_state_name(enum bl_check_state state); /* "ok" "skipped" "warn" "fail" */
 
+/* What is looked at, in the order in which doctor does; one table in doctor.c names them. */
+enum bl_checkup {
+	BL_CHECKUP_PROGRAM,
+	BL_CHECKUP_TLS,
+	BL_CHECKUP_CONFIG,
+	BL_CHECKUP_BUILDER,
+	BL_CHECKUP_REGION,
+	BL_CHECKUP_IDENTITY,
+	BL_CHECKUP_OIDC,
+	BL_CHECKUP_CLOCK,
+	BL_CHECKUP_STACK,
+	BL_CHECKUP_CEILINGS,
+	BL_CHECKUP_BUCKET,
+	BL_CHECKUP_IMAGES,
+	BL_CHECKUP_IMAGE,
+	BL_CHECKUP_BUDGET,
+	BL_CHECKUP_TYPES,
+	BL_CHECKUP_ZONES,
+	BL_CHECKUP_SUBNETS,
+	BL_CHECKUP_QUOTA_SPOT_G,
+	BL_CHECKUP_QUOTA_ON_DEMAND_G,
+	BL_CHECKUP_QUOTA_SPOT_P,
+	BL_CHECKUP_QUOTA_SPOT_P5,
+	BL_CHECKUP_QUOTA_ON_DEMAND_P,
+	BL_CHECKUP_QUOTA_SPOT_STANDARD,
+	BL_CHECKUP_QUOTA_ON_DEMAND_STANDARD,
+	BL_CHECKUP_SPOT_ROLE,
+	BL_CHECKUP_INSTANCE_PROFILE,
+	BL_CHECKUP_LAUNCH_TEMPLATE,
+	BL_CHECKUP_TEMPLATE_METADATA,
+	BL_CHECKUP_TEMPLATE_SHUTDOWN,
+	BL_CHECKUP_TEMPLATE_TAGS,
+	BL_CHECKUP_CUDA,
+	BL_CHECKUP_WORKFLOW,
+	BL_CHECKUP_REPOSITORY,
+	BL_CHECKUP_GITHUB_TOKEN,
+	BL_CHECKUP_TRUST,
+	BL_CHECKUP_ENVIRONMENT,
+	BL_CHECKUP_FORK_TOKENS,
+	BL_CHECKUP_LABEL,
+};
+
+const char *bl_checkup_id(enum bl_checkup what);    /* "quota-spot-g": stable, for --json */
+const char *bl_checkup_title(enum bl_checkup what); /* "Quota, spot, G and VT" */
+
 struct bl_check {
-	const char *id;    /* "quota-spot-g": stable, for --json */
-	const char *title; /* "Quota, spot, G and VT" */
+	enum bl_checkup what;
 	enum bl_check_state state;
 	enum bl_code code;       /* of a fail: what a run would fail with */
 	char seen[512];          /* one line */
@@ -35,8 +79,8 @@ struct bl_checks {
 
 /* Adds one; what is past BL_CHECKS_MAX is dropped, but a fail replaces the last. Texts are printf's
  * and are cut to fit. next may be NULL. */
-struct bl_check *bl_check_add(struct bl_checks *checks, const char *id, const char *title,
-                              enum bl_check_state state, const char *seen, ...) BL_PRINTF(5);
+struct bl_check *bl_check_add(struct bl_checks *checks, enum bl_checkup what,
+                              enum bl_check_state state, const char *seen, ...) BL_PRINTF(4);
 /* Sets what to do, and for a fail its code. */
 void bl_check_next(struct bl_check *check, enum bl_code code, const char *next, ...) BL_PRINTF(3);
 
@@ -44,8 +88,8 @@ void bl_check_next(struct bl_check *check, enum bl_code code, const char *next, 
  * A call that failed, as a check: BL_EDENIED is `denied` (skipped: the role may not ask), others
  * fail with err's text and next step.
  */
-void bl_check_failed(struct bl_checks *checks, const char *id, const char *title,
-                     enum bl_check_state denied, const struct bl_err *err);
+void bl_check_failed(struct bl_checks *checks, enum bl_checkup what, enum bl_check_state denied,
+                     const struct bl_err *err);
 
 enum bl_check_state bl_checks_worst(const struct bl_checks *checks);
 /* 0 unless one failed: then -1 with the first fail's code, "TITLE: SEEN" and its next step. */

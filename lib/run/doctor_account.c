@@ -12,20 +12,20 @@
 
 void bl_check_spot_role(struct bl_aws *aws, struct bl_checks *out)
 {
-	static const char id[] = "spot-role", title[] = "Role of EC2 Spot";
 	struct bl_err err = { 0 };
 	struct bl_check *check;
 	char arn[256];
 
 	if (!bl_iam_role(aws, BL_IAM_SPOT_ROLE, arn, &err)) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s is there", BL_IAM_SPOT_ROLE);
+		bl_check_add(out, BL_CHECKUP_SPOT_ROLE, BL_CHECK_OK, "%s is there",
+		             BL_IAM_SPOT_ROLE);
 		return;
 	}
 	if (err.code != BL_ENOENT) {
-		bl_check_failed(out, id, title, BL_CHECK_SKIPPED, &err);
+		bl_check_failed(out, BL_CHECKUP_SPOT_ROLE, BL_CHECK_SKIPPED, &err);
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+	check = bl_check_add(out, BL_CHECKUP_SPOT_ROLE, BL_CHECK_FAIL,
 	                     "%s is missing: every spot launch would be refused", BL_IAM_SPOT_ROLE);
 	bl_check_next(check, BL_EDENIED,
 	              "create it once for the account: aws iam create-service-linked-role "
@@ -34,27 +34,28 @@ void bl_check_spot_role(struct bl_aws *aws, struct bl_checks *out)
 
 void bl_check_instance_profile(struct bl_aws *aws, const char *name, struct bl_checks *out)
 {
-	static const char id[] = "instance-profile", title[] = "Instance profile";
 	struct bl_iam_profile profile;
 	struct bl_err err = { 0 };
 	struct bl_check *check;
 
 	if (!*name) {
-		bl_check_add(out, id, title, BL_CHECK_SKIPPED, "the stack names none");
+		bl_check_add(out, BL_CHECKUP_INSTANCE_PROFILE, BL_CHECK_SKIPPED,
+		             "the stack names none");
 		return;
 	}
 	if (!bl_iam_instance_profile(aws, name, &profile, &err)) {
 		if (profile.role[0]) {
-			bl_check_add(out, id, title, BL_CHECK_OK, "%s, with role %s", name,
-			             profile.role);
+			bl_check_add(out, BL_CHECKUP_INSTANCE_PROFILE, BL_CHECK_OK,
+			             "%s, with role %s", name, profile.role);
 			return;
 		}
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+		check = bl_check_add(out, BL_CHECKUP_INSTANCE_PROFILE, BL_CHECK_FAIL,
 		                     "%s has no role: instances would get no credentials", name);
 	} else if (err.code == BL_ENOENT) {
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL, "%s does not exist", name);
+		check = bl_check_add(out, BL_CHECKUP_INSTANCE_PROFILE, BL_CHECK_FAIL,
+		                     "%s does not exist", name);
 	} else {
-		bl_check_failed(out, id, title, BL_CHECK_SKIPPED, &err);
+		bl_check_failed(out, BL_CHECKUP_INSTANCE_PROFILE, BL_CHECK_SKIPPED, &err);
 		return;
 	}
 	bl_check_next(check, BL_EINPUT, "apply the Terraform module again: it makes the profile");
@@ -62,19 +63,17 @@ void bl_check_instance_profile(struct bl_aws *aws, const char *name, struct bl_c
 
 /* --- The bucket ------------------------------------------------------------------------------- */
 
-static const char bucket_id[] = "bucket", bucket_title[] = "Bucket of the runs";
-
 void bl_doctor_judge_bucket(const char *bucket, const char *owner, const char *region,
                             struct bl_checks *out)
 {
 	struct bl_check *check;
 
 	if (!*owner || !*region || !strcmp(owner, region)) {
-		bl_check_add(out, bucket_id, bucket_title, BL_CHECK_OK, "s3://%s, in %s", bucket,
+		bl_check_add(out, BL_CHECKUP_BUCKET, BL_CHECK_OK, "s3://%s, in %s", bucket,
 		             *owner ? owner : region);
 		return;
 	}
-	check = bl_check_add(out, bucket_id, bucket_title, BL_CHECK_WARN,
+	check = bl_check_add(out, BL_CHECKUP_BUCKET, BL_CHECK_WARN,
 	                     "s3://%s is in %s, the instances in %s", bucket, owner, region);
 	bl_check_next(check, BL_EINPUT,
 	              "keep both in one region: between regions every checkpoint and every start "
@@ -91,14 +90,13 @@ void bl_check_bucket(struct bl_aws *aws, const char *store, const char *region,
 	BL_S3 s3 = NULL;
 
 	if (!bl_str_starts(store, "s3://")) {
-		bl_check_add(out, bucket_id, bucket_title, BL_CHECK_SKIPPED, "%s is no bucket",
-		             store);
+		bl_check_add(out, BL_CHECKUP_BUCKET, BL_CHECK_SKIPPED, "%s is no bucket", store);
 		return;
 	}
 	if (bl_s3_uri(store, bucket, key, &err) || bl_s3_open(aws, &options, &s3, &err) ||
 	    bl_s3_region(s3, &call, owner, sizeof(owner), &err)) {
 		/* a run cannot do without it */
-		bl_check_failed(out, bucket_id, bucket_title, BL_CHECK_FAIL, &err);
+		bl_check_failed(out, BL_CHECKUP_BUCKET, BL_CHECK_FAIL, &err);
 		return;
 	}
 	bl_doctor_judge_bucket(bucket, owner, region ? region : "", out);
@@ -108,15 +106,14 @@ void bl_check_bucket(struct bl_aws *aws, const char *store, const char *region,
 
 void bl_doctor_judge_clock(int64_t skew_s, struct bl_checks *out)
 {
-	static const char id[] = "clock", title[] = "Clock";
 	struct bl_check *check;
 
 	if (!skew_s) {
-		bl_check_add(out, id, title, BL_CHECK_OK,
+		bl_check_add(out, BL_CHECKUP_CLOCK, BL_CHECK_OK,
 		             "within 4 minutes of AWS's, as requests must be");
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_WARN,
+	check = bl_check_add(out, BL_CHECKUP_CLOCK, BL_CHECK_WARN,
 	                     "this machine is %lld s %s AWS: requests are signed for AWS's time",
 	                     (long long)(skew_s < 0 ? -skew_s : skew_s),
 	                     skew_s < 0 ? "ahead of" : "behind");

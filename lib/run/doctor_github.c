@@ -6,8 +6,6 @@
 
 /* --- The environment -------------------------------------------------------------------------- */
 
-static const char env_id[] = "environment", env_title[] = "Environment";
-
 static const struct bl_value *rule_of(const struct bl_value *environment, const char *type)
 {
 	const struct bl_value *rules = bl_value_get(environment, "protection_rules");
@@ -48,7 +46,7 @@ void bl_doctor_judge_environment(const char *name, const struct bl_value *enviro
 	struct bl_check *check;
 
 	if (!environment) {
-		check = bl_check_add(out, env_id, env_title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_ENVIRONMENT, BL_CHECK_WARN,
 		                     "'%s' does not exist: GitHub makes it at the first job that "
 		                     "names it, without rules",
 		                     name);
@@ -56,7 +54,7 @@ void bl_doctor_judge_environment(const char *name, const struct bl_value *enviro
 		              "create it with required reviewers: repository, Settings, "
 		              "Environments, New environment");
 	} else if (!lets_pulls_in(environment, policies)) {
-		check = bl_check_add(out, env_id, env_title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_ENVIRONMENT, BL_CHECK_WARN,
 		                     "'%s' lets in no pull request: their runs come from "
 		                     "refs/pull/N/merge",
 		                     name);
@@ -64,17 +62,17 @@ void bl_doctor_judge_environment(const char *name, const struct bl_value *enviro
 		              "add refs/pull/*/merge to its deployment branches, or labels will "
 		              "start nothing");
 	} else if (!reviewers && !branches) {
-		check = bl_check_add(out, env_id, env_title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_ENVIRONMENT, BL_CHECK_WARN,
 		                     "'%s' has neither reviewers nor a rule for branches: it stops "
 		                     "nobody",
 		                     name);
 		bl_check_next(check, BL_EDENIED,
 		              "add required reviewers to it: repository, Settings, Environments");
 	} else if (!reviewers) {
-		bl_check_add(out, env_id, env_title, BL_CHECK_OK, "'%s', with a rule for branches",
-		             name);
+		bl_check_add(out, BL_CHECKUP_ENVIRONMENT, BL_CHECK_OK,
+		             "'%s', with a rule for branches", name);
 	} else {
-		bl_check_add(out, env_id, env_title, BL_CHECK_OK, "'%s', with %zu reviewers%s",
+		bl_check_add(out, BL_CHECKUP_ENVIRONMENT, BL_CHECK_OK, "'%s', with %zu reviewers%s",
 		             name, list ? list->n : 0, branches ? " and a rule for branches" : "");
 	}
 }
@@ -83,15 +81,14 @@ void bl_doctor_judge_environment(const char *name, const struct bl_value *enviro
 
 void bl_doctor_judge_forks(const struct bl_value *settings, struct bl_checks *out)
 {
-	static const char id[] = "fork-tokens", title[] = "Tokens of forks";
 	struct bl_check *check;
 
 	if (!bl_value_bool_or(settings, "send_write_tokens_to_workflows", false)) {
-		bl_check_add(out, id, title, BL_CHECK_OK,
+		bl_check_add(out, BL_CHECKUP_FORK_TOKENS, BL_CHECK_OK,
 		             "workflows of forks get read-only tokens");
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+	check = bl_check_add(out, BL_CHECKUP_FORK_TOKENS, BL_CHECK_FAIL,
 	                     "workflows of forks get write tokens: a fork could ask AWS for "
 	                     "credentials");
 	bl_check_next(check, BL_EDENIED,

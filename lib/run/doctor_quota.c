@@ -8,23 +8,25 @@
 #define VCPUS_UNKNOWN 4 /* the smallest machine with a GPU has so many */
 
 static const struct name {
-	const char *code, *id, *title;
+	char quota[12];
+	enum bl_checkup what;
 } names[] = {
-	{ "L-3819A6DF", "quota-spot-g", "Quota, spot, G and VT" },
-	{ "L-DB2E81BA", "quota-on-demand-g", "Quota, on-demand, G and VT" },
-	{ "L-7212CCBC", "quota-spot-p", "Quota, spot, P2 to P4" },
-	{ "L-C4BD4855", "quota-spot-p5", "Quota, spot, P5" },
-	{ "L-417A185B", "quota-on-demand-p", "Quota, on-demand, P" },
-	{ "L-34B43A08", "quota-spot-standard", "Quota, spot, standard" },
-	{ "L-1216C47A", "quota-on-demand-standard", "Quota, on-demand, standard" },
+	{ "L-3819A6DF", BL_CHECKUP_QUOTA_SPOT_G },
+	{ "L-DB2E81BA", BL_CHECKUP_QUOTA_ON_DEMAND_G },
+	{ "L-7212CCBC", BL_CHECKUP_QUOTA_SPOT_P },
+	{ "L-C4BD4855", BL_CHECKUP_QUOTA_SPOT_P5 },
+	{ "L-417A185B", BL_CHECKUP_QUOTA_ON_DEMAND_P },
+	{ "L-34B43A08", BL_CHECKUP_QUOTA_SPOT_STANDARD },
+	{ "L-1216C47A", BL_CHECKUP_QUOTA_ON_DEMAND_STANDARD },
 };
 
-static const struct name *name_of(const char *quota)
+static enum bl_checkup checkup_of(const char *quota)
 {
-	for (size_t i = 0; i < BL_COUNT(names); i++)
-		if (!strcmp(names[i].code, quota))
-			return &names[i];
-	return &names[0];
+	size_t i = 0;
+
+	while (i < BL_COUNT(names) - 1 && strcmp(names[i].quota, quota) != 0)
+		i++;
+	return names[i].what;
 }
 
 /* --- Families --------------------------------------------------------------------------------- */
@@ -74,11 +76,10 @@ static bool is_short(const struct bl_family *family)
 static void judge_short(const struct bl_family *family, bool others, const char *region,
                         struct bl_checks *out)
 {
-	const struct name *name = name_of(family->quota);
-	struct bl_check *check =
-		bl_check_add(out, name->id, name->title, others ? BL_CHECK_WARN : BL_CHECK_FAIL,
-	                     "%g vCPUs, but %s needs %lld", family->vcpus, family->least_type,
-	                     (long long)family->least);
+	enum bl_checkup what = checkup_of(family->quota);
+	struct bl_check *check = bl_check_add(out, what, others ? BL_CHECK_WARN : BL_CHECK_FAIL,
+	                                      "%g vCPUs, but %s needs %lld", family->vcpus,
+	                                      family->least_type, (long long)family->least);
 
 	bl_check_next(check, BL_ECAPACITY,
 	              "a new account begins with 0, and more takes hours to days; ask for %lld: "
@@ -90,20 +91,20 @@ static void judge_short(const struct bl_family *family, bool others, const char 
 static void judge_one(const struct bl_family *family, bool others, const char *region,
                       struct bl_checks *out)
 {
-	const struct name *name = name_of(family->quota);
+	enum bl_checkup what = checkup_of(family->quota);
 
 	if (isnan(family->vcpus))
-		bl_check_failed(out, name->id, name->title, BL_CHECK_SKIPPED, &family->err);
+		bl_check_failed(out, what, BL_CHECK_SKIPPED, &family->err);
 	else if (is_short(family))
 		judge_short(family, others, region, out);
 	else if (family->vcpus < (double)family->most)
-		bl_check_add(out, name->id, name->title, BL_CHECK_OK,
+		bl_check_add(out, what, BL_CHECK_OK,
 		             "%g vCPUs: enough for %s (%lld), not for %s (%lld)", family->vcpus,
 		             family->least_type, (long long)family->least, family->most_type,
 		             (long long)family->most);
 	else
-		bl_check_add(out, name->id, name->title, BL_CHECK_OK, "%g vCPUs; %s needs %lld",
-		             family->vcpus, family->most_type, (long long)family->most);
+		bl_check_add(out, what, BL_CHECK_OK, "%g vCPUs; %s needs %lld", family->vcpus,
+		             family->most_type, (long long)family->most);
 }
 
 void bl_doctor_judge_quota(const struct bl_family *families, size_t n, const char *region,
@@ -134,7 +135,7 @@ bool bl_check_is_short(const struct bl_checks *checks, const char *type, bool sp
 	const char *quota = bl_quota_of(type, spot);
 
 	for (size_t i = 0; quota && i < checks->n; i++)
-		if (!strcmp(checks->items[i].id, name_of(quota)->id))
+		if (checks->items[i].what == checkup_of(quota))
 			return checks->items[i].state == BL_CHECK_FAIL ||
 			       checks->items[i].state == BL_CHECK_WARN;
 	return false;

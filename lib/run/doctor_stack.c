@@ -52,7 +52,6 @@ static size_t add_zone(const char *zone, const char *const *types, size_t n_type
 void bl_doctor_judge_offers(const struct bl_stack *stack, const char *const *types, size_t n_types,
                             const struct bl_ec2_offer *offers, size_t n, struct bl_checks *out)
 {
-	static const char id[] = "zones", title[] = "Types by zone";
 	BL_AUTO(bl_buf) line = BL_BUF(512);
 	size_t pairs = 0, zones = 0;
 	struct bl_check *check;
@@ -67,10 +66,10 @@ void bl_doctor_judge_offers(const struct bl_stack *stack, const char *const *typ
 		zones += have > 0;
 	}
 	if (zones > 1 || (zones && stack->n_subnets == 1)) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s", bl_buf_text(&line));
+		bl_check_add(out, BL_CHECKUP_ZONES, BL_CHECK_OK, "%s", bl_buf_text(&line));
 		return;
 	}
-	check = bl_check_add(out, id, title, pairs ? BL_CHECK_WARN : BL_CHECK_FAIL, "%s",
+	check = bl_check_add(out, BL_CHECKUP_ZONES, pairs ? BL_CHECK_WARN : BL_CHECK_FAIL, "%s",
 	                     bl_buf_text(&line));
 	bl_check_next(
 		check, BL_EINPUT,
@@ -93,7 +92,6 @@ static const char *zone_of(const struct bl_stack *stack, const char *id)
 void bl_doctor_judge_subnets(const struct bl_stack *stack, const struct bl_ec2_subnet *subnets,
                              size_t n, struct bl_checks *out)
 {
-	static const char id[] = "subnets", title[] = "Subnets";
 	const struct bl_ec2_subnet *fullest = NULL, *moved = NULL;
 	struct bl_check *check;
 	int64_t free = 0;
@@ -106,24 +104,25 @@ void bl_doctor_judge_subnets(const struct bl_stack *stack, const struct bl_ec2_s
 			moved = &subnets[i];
 	}
 	if (moved) {
-		check = bl_check_add(out, id, title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_SUBNETS, BL_CHECK_WARN,
 		                     "%s is in %s, not in %s as the stack says", moved->id,
 		                     moved->zone, zone_of(stack, moved->id));
 		bl_check_next(check, BL_EINPUT, "apply the Terraform module again");
 	} else if (!fullest || !free) {
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL, "no address is free in %zu", n);
+		check = bl_check_add(out, BL_CHECKUP_SUBNETS, BL_CHECK_FAIL,
+		                     "no address is free in %zu", n);
 		bl_check_next(check, BL_ECAPACITY,
 		              "end what nobody needs there, or add larger subnets to the stack");
 	} else if (fullest->free_addresses < FEW_ADDRESSES) {
-		check = bl_check_add(out, id, title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_SUBNETS, BL_CHECK_WARN,
 		                     "%lld addresses free in %zu, but %lld in %s (%s)",
 		                     (long long)free, n, (long long)fullest->free_addresses,
 		                     fullest->id, fullest->zone);
 		bl_check_next(check, BL_ECAPACITY,
 		              "end what nobody needs there: each instance takes one address");
 	} else {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%zu, with %lld free addresses", n,
-		             (long long)free);
+		bl_check_add(out, BL_CHECKUP_SUBNETS, BL_CHECK_OK, "%zu, with %lld free addresses",
+		             n, (long long)free);
 	}
 }
 
@@ -131,7 +130,6 @@ void bl_doctor_judge_subnets(const struct bl_stack *stack, const struct bl_ec2_s
 
 void bl_doctor_judge_budget(const char *name, const struct bl_budget *budget, struct bl_checks *out)
 {
-	static const char id[] = "budget", title[] = "Budget of the month";
 	double part = budget->limit_usd > 0 ? budget->actual_usd / budget->limit_usd : NAN;
 	enum bl_check_state state = part >= 1               ? BL_CHECK_FAIL
 	                            : part >= BUDGET_NEARLY ? BL_CHECK_WARN
@@ -139,12 +137,13 @@ void bl_doctor_judge_budget(const char *name, const struct bl_budget *budget, st
 	struct bl_check *check;
 
 	if (isnan(part)) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s: $%.2f spent, as AWS knows so far",
-		             name, budget->actual_usd);
+		bl_check_add(out, BL_CHECKUP_BUDGET, BL_CHECK_OK,
+		             "%s: $%.2f spent, as AWS knows so far", name, budget->actual_usd);
 		return;
 	}
-	check = bl_check_add(out, id, title, state, "%s: $%.2f of $%.2f spent, as AWS knows so far",
-	                     name, budget->actual_usd, budget->limit_usd);
+	check = bl_check_add(out, BL_CHECKUP_BUDGET, state,
+	                     "%s: $%.2f of $%.2f spent, as AWS knows so far", name,
+	                     budget->actual_usd, budget->limit_usd);
 	if (state != BL_CHECK_OK)
 		bl_check_next(
 			check, BL_EDEADLINE,
@@ -156,7 +155,6 @@ void bl_doctor_judge_budget(const char *name, const struct bl_budget *budget, st
 
 void bl_doctor_judge_cuda(const struct bl_stack *stack, struct bl_checks *out)
 {
-	static const char id[] = "cuda", title[] = "Driver and CUDA";
 	BL_AUTO(bl_buf) line = BL_BUF(400);
 
 	for (size_t i = 0; i < stack->n_templates; i++) {
@@ -169,16 +167,15 @@ void bl_doctor_judge_cuda(const struct bl_stack *stack, struct bl_checks *out)
 			bl_buf_addf(&line, " (driver %.32s)", one->driver);
 	}
 	if (line.len)
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s", bl_buf_text(&line));
+		bl_check_add(out, BL_CHECKUP_CUDA, BL_CHECK_OK, "%s", bl_buf_text(&line));
 	else
-		bl_check_add(out, id, title, BL_CHECK_SKIPPED,
+		bl_check_add(out, BL_CHECKUP_CUDA, BL_CHECK_SKIPPED,
 		             "the stack does not say what its machine image serves");
 }
 
 void bl_doctor_judge_image(const struct bl_stack *stack, const char *sha,
                            const struct bl_looked *image, bool gpu, struct bl_checks *out)
 {
-	static const char id[] = "image", title[] = "Image of this commit";
 	const char *cuda = image->needs.cuda;
 	struct bl_check *check;
 	char why[160] = "";
@@ -188,11 +185,11 @@ void bl_doctor_judge_image(const struct bl_stack *stack, const char *sha,
 		runs = bl_image_runs_on(&image->needs, stack->templates[i].driver,
 		                        stack->templates[i].cuda_max, why);
 	if (runs) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%.12s is %.19s%s%s", sha, image->digest,
-		             *cuda ? ", CUDA " : "", cuda);
+		bl_check_add(out, BL_CHECKUP_IMAGE, BL_CHECK_OK, "%.12s is %.19s%s%s", sha,
+		             image->digest, *cuda ? ", CUDA " : "", cuda);
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL, "%.12s: %s", sha, why);
+	check = bl_check_add(out, BL_CHECKUP_IMAGE, BL_CHECK_FAIL, "%.12s: %s", sha, why);
 	bl_check_next(check, BL_EINPUT,
 	              "use a base image for CUDA %.8s, or a newer AMI in the stack's launch "
 	              "template",

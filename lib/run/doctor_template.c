@@ -20,28 +20,27 @@ bool bl_doctor_tag_fits(const char *key)
 
 static void judge_metadata(const struct bl_ec2_template *found, struct bl_checks *out)
 {
-	static const char id[] = "template-metadata", title[] = "Instance metadata";
 	struct bl_check *check;
 
 	if (strcmp(found->metadata_tags, "enabled") != 0)
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+		check = bl_check_add(out, BL_CHECKUP_TEMPLATE_METADATA, BL_CHECK_FAIL,
 		                     "tags in metadata are %s: an instance could not learn its run",
 		                     found->metadata_tags[0] ? found->metadata_tags : "off");
 	else if (strcmp(found->http_tokens, "required") != 0)
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+		check = bl_check_add(out, BL_CHECKUP_TEMPLATE_METADATA, BL_CHECK_FAIL,
 		                     "HttpTokens is %s: version 1 would answer anybody",
 		                     found->http_tokens[0] ? found->http_tokens : "not set");
 	else if (!found->hop_limit)
-		check = bl_check_add(out, id, title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_TEMPLATE_METADATA, BL_CHECK_WARN,
 		                     "the hop limit is not set: the machine image decides whether "
 		                     "containers reach it");
 	else if (found->hop_limit != 1)
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+		check = bl_check_add(out, BL_CHECKUP_TEMPLATE_METADATA, BL_CHECK_FAIL,
 		                     "hop limit %lld: the training's container could take the "
 		                     "instance's role",
 		                     (long long)found->hop_limit);
 	else {
-		bl_check_add(out, id, title, BL_CHECK_OK,
+		bl_check_add(out, BL_CHECKUP_TEMPLATE_METADATA, BL_CHECK_OK,
 		             "version 2 only, hop limit 1, tags enabled");
 		return;
 	}
@@ -50,15 +49,14 @@ static void judge_metadata(const struct bl_ec2_template *found, struct bl_checks
 
 static void judge_shutdown(const struct bl_ec2_template *found, struct bl_checks *out)
 {
-	static const char id[] = "template-shutdown", title[] = "Shutdown behaviour";
 	struct bl_check *check;
 
 	if (!strcmp(found->shutdown, "terminate")) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "terminate");
+		bl_check_add(out, BL_CHECKUP_TEMPLATE_SHUTDOWN, BL_CHECK_OK, "terminate");
 		return;
 	}
 	check = bl_check_add(
-		out, id, title, BL_CHECK_FAIL,
+		out, BL_CHECKUP_TEMPLATE_SHUTDOWN, BL_CHECK_FAIL,
 		"%s: a box that powers itself off would stay, and its disk be paid for",
 		found->shutdown[0] ? found->shutdown : "not set, which means stop");
 	bl_check_next(check, BL_EINPUT, "%s", APPLY);
@@ -66,7 +64,6 @@ static void judge_shutdown(const struct bl_ec2_template *found, struct bl_checks
 
 static void judge_tags(const struct bl_ec2_template *found, struct bl_checks *out)
 {
-	static const char id[] = "template-tags", title[] = "Tags of the template";
 	const char *first = NULL;
 	struct bl_check *check;
 	size_t n = 0;
@@ -78,11 +75,11 @@ static void judge_tags(const struct bl_ec2_template *found, struct bl_checks *ou
 		n++;
 	}
 	if (!first) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%zu, all fit into instance metadata",
-		             found->n_tags);
+		bl_check_add(out, BL_CHECKUP_TEMPLATE_TAGS, BL_CHECK_OK,
+		             "%zu, all fit into instance metadata", found->n_tags);
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+	check = bl_check_add(out, BL_CHECKUP_TEMPLATE_TAGS, BL_CHECK_FAIL,
 	                     "%zu would fail every launch, as '%.128s'", n, first);
 	bl_check_next(
 		check, BL_EINPUT,
@@ -93,16 +90,16 @@ static void judge_tags(const struct bl_ec2_template *found, struct bl_checks *ou
 static void judge_whole(const struct bl_stack_template *wanted, const struct bl_ec2_template *found,
                         struct bl_checks *out)
 {
-	static const char id[] = "launch-template", title[] = "Launch template";
 	struct bl_check *check;
 
 	if (found->profile[0]) {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s version %lld (%s), %zu types, %s",
-		             wanted->id, (long long)wanted->version, wanted->arch, wanted->types->n,
+		bl_check_add(out, BL_CHECKUP_LAUNCH_TEMPLATE, BL_CHECK_OK,
+		             "%s version %lld (%s), %zu types, %s", wanted->id,
+		             (long long)wanted->version, wanted->arch, wanted->types->n,
 		             found->image[0] ? found->image : "image not named");
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+	check = bl_check_add(out, BL_CHECKUP_LAUNCH_TEMPLATE, BL_CHECK_FAIL,
 	                     "%s version %lld has no instance profile: a box would have no "
 	                     "credentials",
 	                     wanted->id, (long long)wanted->version);
@@ -121,7 +118,6 @@ void bl_doctor_judge_template(const struct bl_stack_template *wanted,
 void bl_check_template(struct bl_aws *aws, const struct bl_stack_template *wanted,
                        struct bl_ec2_template *found, struct bl_checks *out)
 {
-	static const char id[] = "launch-template", title[] = "Launch template";
 	BL_AUTO(bl_ec2_template) got = { 0 };
 	struct bl_err err = { 0 };
 	struct bl_check *check;
@@ -135,10 +131,10 @@ void bl_check_template(struct bl_aws *aws, const struct bl_stack_template *wante
 		return;
 	}
 	if (err.code != BL_ENOENT) {
-		bl_check_failed(out, id, title, BL_CHECK_FAIL, &err);
+		bl_check_failed(out, BL_CHECKUP_LAUNCH_TEMPLATE, BL_CHECK_FAIL, &err);
 		return;
 	}
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+	check = bl_check_add(out, BL_CHECKUP_LAUNCH_TEMPLATE, BL_CHECK_FAIL,
 	                     "%s version %lld does not exist, though the stack names it",
 	                     wanted->id, (long long)wanted->version);
 	bl_check_next(check, BL_EINPUT, "apply the Terraform module again: it writes both");

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char id[] = "trust", title[] = "Trust of the launch role";
-
 #define SUBS_MAX 4
 struct sub {
 	char text[512];
@@ -166,19 +164,19 @@ static void judge(const char *role, const struct policy *policy, const char *rep
 	struct bl_check *check;
 
 	if (policy->open) {
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+		check = bl_check_add(out, BL_CHECKUP_TRUST, BL_CHECK_FAIL,
 		                     "%s has a statement without sub: any repository may assume it",
 		                     role);
 		bl_check_next(check, BL_EDENIED, "condition it: StringEquals on sub: %s",
 		              policy->subs->items[0].text);
 	} else if (policy->wildcard[0]) {
-		check = bl_check_add(out, id, title, BL_CHECK_WARN, "%s trusts the pattern %s",
-		                     role, policy->wildcard);
+		check = bl_check_add(out, BL_CHECKUP_TRUST, BL_CHECK_WARN,
+		                     "%s trusts the pattern %s", role, policy->wildcard);
 		bl_check_next(check, BL_EDENIED,
 		              "list exact subs instead (StringEquals): a pattern lets in branches "
 		              "and repositories that nobody thought of");
 	} else if (missing.len || missing.failed) {
-		check = bl_check_add(out, id, title, n ? BL_CHECK_FAIL : BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_TRUST, n ? BL_CHECK_FAIL : BL_CHECK_WARN,
 		                     n ? "%s does not trust all that %s will ask with"
 		                       : "%s trusts one form only of what %s may ask with",
 		                     role, repository);
@@ -186,10 +184,10 @@ static void judge(const char *role, const struct policy *policy, const char *rep
 		              "list in its trust policy (StringEquals on sub): %s",
 		              bl_buf_text(&missing));
 	} else {
-		bl_check_add(out, id, title, BL_CHECK_OK, "%s trusts %s, in %s", role, repository,
-		             policy->subs->n > policy->subs->n_contexts
-		                     ? "both forms of sub"
-		                     : "the classic form of sub");
+		bl_check_add(
+			out, BL_CHECKUP_TRUST, BL_CHECK_OK, "%s trusts %s, in %s", role, repository,
+			policy->subs->n > policy->subs->n_contexts ? "both forms of sub"
+								   : "the classic form of sub");
 	}
 }
 

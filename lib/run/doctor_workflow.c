@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char id[] = "workflow", title[] = "Workflow";
-
 /* What a job that trains needs; facts: GitHub's "Permissions for the GITHUB_TOKEN". */
 static const struct permission {
 	const char *name, *word, *why;
@@ -103,8 +101,9 @@ static bool judge_permissions(const char *file, const struct bl_value *workflow,
 	}
 	if (!first)
 		return true;
-	check = bl_check_add(out, id, title, BL_CHECK_FAIL, "%s, job %s: no permission %s: %s: %s",
-	                     file, job->key, first->name, first->word, first->why);
+	check = bl_check_add(out, BL_CHECKUP_WORKFLOW, BL_CHECK_FAIL,
+	                     "%s, job %s: no permission %s: %s: %s", file, job->key, first->name,
+	                     first->word, first->why);
 	bl_check_next(check, BL_EDENIED, "write under the job: permissions: {%s}",
 	              bl_buf_text(&lines));
 	return false;
@@ -125,7 +124,7 @@ static bool judge_turns(const char *file, const struct bl_value *workflow,
 	struct bl_check *check;
 
 	if (is_on(workflow, "pull_request_target")) {
-		check = bl_check_add(out, id, title, BL_CHECK_FAIL,
+		check = bl_check_add(out, BL_CHECKUP_WORKFLOW, BL_CHECK_FAIL,
 		                     "%s runs on pull_request_target, which has write tokens for "
 		                     "forks' changes",
 		                     file);
@@ -133,7 +132,7 @@ static bool judge_turns(const char *file, const struct bl_value *workflow,
 		return false;
 	}
 	if (bl_value_get(workflow, "concurrency")) {
-		check = bl_check_add(out, id, title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_WORKFLOW, BL_CHECK_WARN,
 		                     "%s has concurrency for the whole workflow: any other label "
 		                     "takes a run's turn",
 		                     file);
@@ -142,7 +141,7 @@ static bool judge_turns(const char *file, const struct bl_value *workflow,
 		return false;
 	}
 	if (cancels(bl_value_get(job, "concurrency"))) {
-		check = bl_check_add(out, id, title, BL_CHECK_WARN,
+		check = bl_check_add(out, BL_CHECKUP_WORKFLOW, BL_CHECK_WARN,
 		                     "%s, job %s: cancel-in-progress ends a run that is paid for",
 		                     file, job->key);
 		bl_check_next(check, BL_EINPUT, "set cancel-in-progress: false");
@@ -162,7 +161,7 @@ bool bl_doctor_judge_workflow(const char *file, const struct bl_value *workflow,
 	fine = judge_permissions(file, workflow, job, out);
 	fine = judge_turns(file, workflow, job, out) && fine;
 	if (fine)
-		bl_check_add(out, id, title, BL_CHECK_OK,
+		bl_check_add(out, BL_CHECKUP_WORKFLOW, BL_CHECK_OK,
 		             "%s, job %s: permissions and concurrency are right", file, job->key);
 	return true;
 }

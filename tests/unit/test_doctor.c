@@ -18,7 +18,7 @@ static void has(const char *id, enum bl_check_state state, const char *seen, con
 	for (size_t i = 0; i < checks.n; i++) {
 		const struct bl_check *check = &checks.items[i];
 
-		if (strcmp(check->id, id) != 0)
+		if (strcmp(bl_checkup_id(check->what), id) != 0)
 			continue;
 		if (check->state != state || !strstr(check->seen, seen) ||
 		    !strstr(check->next, next))
@@ -31,6 +31,16 @@ static void has(const char *id, enum bl_check_state state, const char *seen, con
 	fail_msg("no check %s", id);
 }
 
+static void each_checkup_has_a_name(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i <= BL_CHECKUP_LABEL; i++) {
+		assert_true(*bl_checkup_id(i) && *bl_checkup_title(i));
+		for (unsigned j = 0; j < i; j++)
+			assert_string_not_equal(bl_checkup_id(j), bl_checkup_id(i));
+	}
+}
+
 /* --- The list --------------------------------------------------------------------------------- */
 
 static void the_first_failure_is_the_verdict(void **state)
@@ -41,19 +51,20 @@ static void the_first_failure_is_the_verdict(void **state)
 	checks.n = 0;
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_OK);
 	assert_int_equal(bl_checks_verdict(&checks, &err), 0);
-	bl_check_add(&checks, "a", "A", BL_CHECK_SKIPPED, "not asked");
+	bl_check_add(&checks, BL_CHECKUP_CLOCK, BL_CHECK_SKIPPED, "not asked");
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_OK);
-	bl_check_next(bl_check_add(&checks, "b", "B", BL_CHECK_WARN, "odd"), BL_EDENIED, "look");
+	bl_check_next(bl_check_add(&checks, BL_CHECKUP_BUCKET, BL_CHECK_WARN, "odd"), BL_EDENIED,
+	              "look");
 	assert_int_equal(checks.items[1].code, BL_OK);
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_WARN);
 	assert_int_equal(bl_checks_verdict(&checks, &err), 0);
-	bl_check_next(bl_check_add(&checks, "c", "C", BL_CHECK_FAIL, "%d of 3", 1), BL_ECAPACITY,
-	              "ask for %d", 2);
-	bl_check_add(&checks, "d", "D", BL_CHECK_FAIL, "later");
+	bl_check_next(bl_check_add(&checks, BL_CHECKUP_STACK, BL_CHECK_FAIL, "%d of 3", 1),
+	              BL_ECAPACITY, "ask for %d", 2);
+	bl_check_add(&checks, BL_CHECKUP_LABEL, BL_CHECK_FAIL, "later");
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_FAIL);
 	assert_int_equal(bl_checks_verdict(&checks, &err), -1);
 	assert_int_equal(err.code, BL_ECAPACITY);
-	assert_string_equal(err.text, "C: 1 of 3");
+	assert_string_equal(err.text, "Stack descriptor: 1 of 3");
 	assert_string_equal(err.next, "ask for 2");
 }
 
@@ -62,11 +73,12 @@ static void a_full_list_keeps_a_failure(void **state)
 	(void)state;
 	checks.n = 0;
 	for (size_t i = 0; i < BL_CHECKS_MAX; i++)
-		bl_check_add(&checks, "x", "X", BL_CHECK_OK, "%zu", i);
-	bl_check_next(bl_check_add(&checks, "y", "Y", BL_CHECK_WARN, "lost"), BL_OK, "lost");
+		bl_check_add(&checks, BL_CHECKUP_CLOCK, BL_CHECK_OK, "%zu", i);
+	bl_check_next(bl_check_add(&checks, BL_CHECKUP_BUCKET, BL_CHECK_WARN, "lost"), BL_OK,
+	              "lost");
 	assert_int_equal(checks.n, BL_CHECKS_MAX);
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_OK);
-	bl_check_add(&checks, "z", "Z", BL_CHECK_FAIL, "kept");
+	bl_check_add(&checks, BL_CHECKUP_STACK, BL_CHECK_FAIL, "kept");
 	assert_int_equal(checks.n, BL_CHECKS_MAX);
 	assert_int_equal(bl_checks_worst(&checks), BL_CHECK_FAIL);
 }
@@ -78,12 +90,12 @@ static void a_call_that_failed(void **state)
 
 	(void)state;
 	checks.n = 0;
-	bl_check_failed(&checks, "a", "A", BL_CHECK_SKIPPED, &denied);
-	bl_check_failed(&checks, "b", "B", BL_CHECK_FAIL, &denied);
-	bl_check_failed(&checks, "c", "C", BL_CHECK_SKIPPED, &lost);
-	has("a", BL_CHECK_SKIPPED, "may not", "allow it");
-	has("b", BL_CHECK_FAIL, "may not", "allow it");
-	has("c", BL_CHECK_FAIL, "HTTP 500", "");
+	bl_check_failed(&checks, BL_CHECKUP_CLOCK, BL_CHECK_SKIPPED, &denied);
+	bl_check_failed(&checks, BL_CHECKUP_BUCKET, BL_CHECK_FAIL, &denied);
+	bl_check_failed(&checks, BL_CHECKUP_STACK, BL_CHECK_SKIPPED, &lost);
+	has("clock", BL_CHECK_SKIPPED, "may not", "allow it");
+	has("bucket", BL_CHECK_FAIL, "may not", "allow it");
+	has("stack", BL_CHECK_FAIL, "HTTP 500", "");
 	assert_int_equal(checks.items[1].code, BL_EDENIED);
 	assert_int_equal(checks.items[2].code, BL_ERETRY);
 }
@@ -284,6 +296,7 @@ static void buckets_and_clocks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_checkup_has_a_name),
 		cmocka_unit_test(the_first_failure_is_the_verdict),
 		cmocka_unit_test(a_full_list_keeps_a_failure),
 		cmocka_unit_test(a_call_that_failed),

@@ -122,12 +122,12 @@ static void money(void **state)
 		enum bl_check_state state;
 		const char *seen;
 	} table[] = {
-		{ { 500, 12.5, NAN }, BL_CHECK_OK, "b: $12.50 of $500.00 spent" },
-		{ { 500, 399.99, NAN }, BL_CHECK_OK, "$399.99" },
-		{ { 500, 400, NAN }, BL_CHECK_WARN, "$400.00" },
-		{ { 500, 500, NAN }, BL_CHECK_FAIL, "$500.00 of $500.00" },
-		{ { NAN, 12.5, NAN }, BL_CHECK_OK, "b: $12.50 spent" },
-		{ { 0, 12.5, NAN }, BL_CHECK_OK, "b: $12.50 spent" },
+		{ { 500, 12.5 }, BL_CHECK_OK, "b: $12.50 of $500.00 spent" },
+		{ { 500, 399.99 }, BL_CHECK_OK, "$399.99" },
+		{ { 500, 400 }, BL_CHECK_WARN, "$400.00" },
+		{ { 500, 500 }, BL_CHECK_FAIL, "$500.00 of $500.00" },
+		{ { NAN, 12.5 }, BL_CHECK_OK, "b: $12.50 spent" },
+		{ { 0, 12.5 }, BL_CHECK_OK, "b: $12.50 spent" },
 	};
 
 	(void)state;
