@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADING_CHARS 160u /* a longer message is told whole below it */
 #define ROOM ((size_t)40 << 10)
-#define LOG_BYTES ((size_t)6 << 10)
+#define LOG_ROOM ((size_t)6 << 10)
 
 void bl_comment_init(struct bl_comment *comment)
 {
@@ -29,11 +28,6 @@ void bl_comment_init(struct bl_comment *comment)
 		.max_cost_usd = NAN,
 		.resumed_step = NAN,
 	};
-}
-
-static bool is_over(const struct bl_comment *comment)
-{
-	return comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
 }
 
 static bool has_run(const struct bl_comment *comment)
@@ -55,11 +49,7 @@ static void add_cause(const struct bl_comment *comment, struct bl_buf *out)
 		bl_text_md(out, message, 600);
 		bl_buf_adds(out, "\n\n");
 	}
-	if (*comment_text(comment->next)) {
-		bl_buf_adds(out, "**Next:** ");
-		bl_text_md(out, comment->next, 500);
-		bl_buf_adds(out, "\n\n");
-	}
+	bl_md_next(comment_text(comment->next), out);
 }
 
 #define FOLLOWS "; this comment follows and becomes the report.\n\n"
@@ -96,19 +86,22 @@ static void add_money(const struct bl_comment *comment, size_t from, struct bl_b
 {
 	bool before = !isfinite(comment->cost_usd) || comment->cost_usd <= 0;
 
-	if (is_over(comment)) /* what it cost is told */
+	if (comment_is_over(comment)) /* what it cost is told */
 		return;
 	if (isfinite(comment->usd_hour)) {
 		add_dot(out, from);
-		bl_buf_addf(out, "$%.3f an hour", comment->usd_hour);
+		bl_buf_addf(out, "&#36;%.3f an hour", comment->usd_hour);
 	}
 	if (before && isfinite(comment->estimate_usd)) {
 		add_dot(out, from);
-		bl_buf_addf(out, "about $%.2f estimated", comment->estimate_usd);
+		bl_buf_adds(out, "about ");
+		bl_md_usd(comment->estimate_usd, out);
+		bl_buf_adds(out, " estimated");
 	}
 	if (isfinite(comment->max_cost_usd)) {
 		add_dot(out, from);
-		bl_buf_addf(out, "at most $%.2f", comment->max_cost_usd);
+		bl_buf_adds(out, "at most ");
+		bl_md_usd(comment->max_cost_usd, out);
 	}
 }
 
@@ -151,8 +144,6 @@ static void add_facts(const struct bl_comment *comment, struct bl_buf *out)
 static int add_chart(const struct bl_comment *comment, struct bl_buf *out, struct bl_err *err)
 {
 	const struct bl_curve *curve = comment->curve;
-	bool folded = is_over(comment);
-	BL_AUTO(bl_buf) chart = BL_BUF(ROOM);
 	struct bl_report *report;
 
 	if (!curve || !curve->n)
@@ -160,94 +151,57 @@ static int add_chart(const struct bl_comment *comment, struct bl_buf *out, struc
 	report = calloc(1, sizeof(*report));
 	if (!report)
 		return bl_fail(err, BL_ENOMEM, "out of memory");
-	/* a series of one, which bl_md_chart() only reads */
+	/* a series of one, which the chart's writer only reads */
 	report->now.series.curves = (struct bl_curve *)curve;
 	report->now.series.n = 1;
 	report->bad_step = curve->bad_step;
 	snprintf(report->primary, sizeof(report->primary), "%s", curve->name);
-	bl_md_chart(report, &chart);
+	if (comment_is_over(comment))
+		bl_md_folded_chart(report, ROOM, out);
+	else if (bl_md_chart(report, out))
+		bl_buf_addc(out, '\n');
 	free(report);
-	if (chart.len && folded) {
-		bl_buf_adds(out, "<details><summary>Curve of ");
-		bl_text_md(out, curve->name, 60);
-		bl_buf_adds(out, "</summary>\n\n");
-	}
-	bl_buf_add(out, bl_buf_text(&chart), chart.len);
-	if (chart.len)
-		bl_buf_adds(out, folded ? "\n</details>\n\n" : "\n");
-	return bl_buf_check(&chart, "chart", err);
+	return 0;
 }
 
 /* --- What is folded --------------------------------------------------------------------------- */
 
-static void add_log(const struct bl_comment *comment, struct bl_buf *out)
-{
-	const char *log = comment_text(comment->log), *from;
-	size_t lines;
-
-	if (!*log)
-		return;
-	from = bl_report_log_tail(log, LOG_BYTES, &lines); /* bad bytes grow to three */
-	bl_buf_addf(out, "<details><summary>Last %zu line%s of the log</summary>\n\n", lines,
-	            lines == 1 ? "" : "s");
-	bl_text_fence(out, from);
-	bl_buf_adds(out, "\n</details>\n");
-}
-
-/* A word of a shell's: nothing else goes between single quotes unharmed. */
-static bool is_plain_word(const char *text)
-{
-	return *text && strlen(text) <= 400 &&
-	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	                    "_-./:=+,%") == strlen(text);
-}
-
-static void add_command(const struct bl_comment *comment, const char *verb, struct bl_buf *out)
-{
-	const char *store = comment_text(comment->store);
-
-	bl_buf_addf(out, "branchline %s %s", verb, comment->run);
-	if (is_plain_word(store))
-		bl_buf_addf(out, " --store %s", store);
-	bl_buf_addc(out, '\n');
-}
-
 /* What a reader may type, to the letter. */
 static void add_commands(const struct bl_comment *comment, struct bl_buf *out)
 {
+	const char *store = comment_text(comment->store);
+	bool is_over = comment_is_over(comment);
+
 	if (!has_run(comment))
 		return;
-	bl_buf_addf(out, "<details><summary>%s from a laptop</summary>\n\n```sh\n",
-	            is_over(comment) ? "Log and outputs" : "Follow, stop or fetch it");
-	add_command(comment, is_over(comment) ? "logs" : "logs -f", out);
-	if (!is_over(comment))
-		add_command(comment, "stop", out);
-	add_command(comment, "pull", out);
-	bl_buf_adds(out, "```\n\n</details>\n");
-}
-
-static void add_about(struct bl_buf *out, const char *name, const char *value)
-{
-	if (!*value)
-		return;
-	bl_buf_addf(out, "- %s: ", name);
-	bl_text_code(out, value, 300);
-	bl_buf_addc(out, '\n');
+	bl_md_open_fold(out);
+	bl_buf_addf(out, "%s from a laptop",
+	            is_over ? "Log and outputs" : "Follow, stop or fetch it");
+	bl_md_begin_fold(out);
+	bl_buf_adds(out, "```sh\n");
+	bl_md_command(is_over ? "logs" : "logs -f", comment->run, "", store, out);
+	if (!is_over)
+		bl_md_command("stop", comment->run, "", store, out);
+	bl_md_command("pull", comment->run, "", store, out);
+	bl_buf_adds(out, "```\n");
+	bl_md_end_fold(out);
 }
 
 static void add_details(const struct bl_comment *comment, struct bl_buf *out)
 {
-	bl_buf_adds(out, "<details><summary>Commit, job and place</summary>\n\n");
-	add_about(out, "commit", comment_text(comment->sha));
+	bl_md_open_fold(out);
+	bl_buf_adds(out, "Commit, job and place");
+	bl_md_begin_fold(out);
+	bl_md_bullet("commit", comment_text(comment->sha), out);
 	if (*comment_text(comment->job))
-		add_about(out, "job", comment->job);
+		bl_md_bullet("job", comment->job, out);
 	else
 		bl_buf_adds(out, "- job: the default one\n");
-	add_about(out, "asked for by", comment_text(comment->actor));
-	add_about(out, "run", comment_text(comment->run));
-	add_about(out, "machine", comment_text(comment->place));
-	add_about(out, "store", comment_text(comment->store));
-	bl_buf_adds(out, "\n</details>\n");
+	bl_md_bullet("asked for by", comment_text(comment->actor), out);
+	bl_md_bullet("run", comment_text(comment->run), out);
+	bl_md_bullet("machine", comment_text(comment->place), out);
+	bl_md_bullet("store", comment_text(comment->store), out);
+	bl_md_end_fold(out);
 }
 
 /* --- The last line ---------------------------------------------------------------------------- */
@@ -256,7 +210,7 @@ static void add_details(const struct bl_comment *comment, struct bl_buf *out)
 static bool is_plain_url(const char *url)
 {
 	return (bl_str_starts(url, "https://") || bl_str_starts(url, "http://")) &&
-	       is_plain_word(url);
+	       bl_text_is_word(url);
 }
 
 static void add_footer(const struct bl_comment *comment, struct bl_buf *out)
@@ -294,7 +248,7 @@ int bl_comment_write(const struct bl_comment *comment, struct bl_buf *out, struc
 	add_facts(comment, &text);
 	if (add_chart(comment, &text, err))
 		return -1;
-	add_log(comment, &text);
+	bl_md_log_text(comment->log, LOG_ROOM, &text);
 	add_commands(comment, &text);
 	add_details(comment, &text);
 	add_footer(comment, &text);

@@ -2,12 +2,11 @@
 /* The first line of the comment: what a reader wants to know. */
 #include "base/str.h"
 #include "run/comment_parts.h"
+#include "run/report_md.h"
 #include "run/report_text.h"
 
 #include <math.h>
 #include <string.h>
-
-#define HEADING_CHARS 160u
 
 static void add_separator(struct bl_buf *out, size_t from)
 {
@@ -32,8 +31,6 @@ static void add_step(const struct bl_comment *comment, struct bl_buf *out)
 
 void comment_progress(const struct bl_comment *comment, struct bl_buf *out)
 {
-	bool is_over =
-		comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
 	size_t from = out->len;
 
 	add_step(comment, out);
@@ -50,7 +47,8 @@ void comment_progress(const struct bl_comment *comment, struct bl_buf *out)
 	}
 	if (isfinite(comment->cost_usd) && comment->cost_usd > 0) {
 		add_separator(out, from);
-		bl_buf_addf(out, "$%.2f%s", comment->cost_usd, is_over ? "" : " so far");
+		bl_md_usd(comment->cost_usd, out);
+		bl_buf_adds(out, comment_is_over(comment) ? "" : " so far");
 	}
 }
 

@@ -6,10 +6,17 @@
 
 /* What the files that write the comment share; they alone include this. */
 
+#define HEADING_CHARS 160u /* a longer message is told whole below it */
+
 /* The text, never NULL. */
 static inline const char *comment_text(const char *text)
 {
 	return text ? text : "";
+}
+
+static inline bool comment_is_over(const struct bl_comment *comment)
+{
+	return comment->state == BL_COMMENT_FAILED || comment->state == BL_COMMENT_CANCELLED;
 }
 
 /* One line with icon: the verdict, and where the run stands. */

@@ -34,16 +34,6 @@ static unsigned add_heading(const struct bl_report *report, struct bl_buf *out)
 	return 2;
 }
 
-static unsigned add_next(const struct bl_report *report, struct bl_buf *out)
-{
-	if (!report->next[0])
-		return 0;
-	bl_buf_adds(out, "**Next:** ");
-	bl_text_md(out, report->next, 300);
-	bl_buf_adds(out, "\n\n");
-	return 2;
-}
-
 /* What a table without a baseline leaves open. */
 static unsigned add_no_baseline(const struct bl_report *report, struct bl_buf *out)
 {
@@ -80,23 +70,6 @@ struct folded {
 	bool brief; /* also where `details` says brief */
 };
 
-static unsigned add_folded_chart(const struct bl_report *report, size_t room, struct bl_buf *out)
-{
-	BL_AUTO(bl_buf) chart = BL_BUF(room);
-	unsigned lines = bl_md_chart(report, &chart);
-
-	if (chart.failed)
-		out->failed = chart.failed;
-	if (!lines)
-		return 0;
-	bl_buf_adds(out, "<details><summary>Curve of ");
-	bl_text_md(out, report->primary, 60);
-	bl_buf_adds(out, "</summary>\n\n");
-	bl_buf_add(out, bl_buf_text(&chart), chart.len);
-	bl_buf_adds(out, "\n</details>\n");
-	return 1;
-}
-
 /* The order is by what a reader asks next; a failure's first question is the log. */
 static unsigned add_folded(const struct bl_report *report, struct bl_buf *out)
 {
@@ -113,7 +86,7 @@ static unsigned add_folded(const struct bl_report *report, struct bl_buf *out)
 	static const struct folded bad[] = {
 		{ bl_md_log, LOG_ROOM, true },
 		{ bl_md_gates, GATES_ROOM, true },
-		{ add_folded_chart, CHART_ROOM, true },
+		{ bl_md_folded_chart, CHART_ROOM, true },
 		{ bl_md_about, ABOUT_ROOM, true },
 		{ bl_md_differences, DIFFERENCES_ROOM, true },
 		{ bl_md_samples, SAMPLES_ROOM, true },
@@ -170,7 +143,7 @@ int bl_report_comment(const struct bl_report *report, struct bl_buf *out, struct
 	BL_AUTO(bl_buf) tail = BL_BUF(BL_REPORT_MD_MAX);
 	unsigned lines = 2; /* the marker, which others write, and the footer */
 
-	lines += add_heading(report, &head) + add_next(report, &head);
+	lines += add_heading(report, &head) + bl_md_next(report->next, &head);
 	lines += add_no_baseline(report, &head);
 	lines += add_chart(report, &tail) + add_folded(report, &tail);
 	add_footer(report, &tail);

@@ -32,6 +32,16 @@ void bl_md_begin_fold(struct bl_buf *out); /* the content follows */
 void bl_md_end_fold(struct bl_buf *out);
 /* " | `TEXT`", " | –" for NULL */
 void bl_md_cell(const char *text, size_t chars, struct bl_buf *out);
+/* "- NAME: `VALUE`"; nothing for "" */
+void bl_md_bullet(const char *name, const char *value, struct bl_buf *out);
+/* "**Next:** TEXT" and a blank line: the lines; nothing for "" */
+unsigned bl_md_next(const char *text, struct bl_buf *out);
+/* "$0.34", of less than a cent "$0.0034", "–" for NaN: two bare dollars would be a formula */
+void bl_md_usd(double usd, struct bl_buf *out);
+/* "branchline VERB RUN MORE --store STORE", as a shell takes it; a store that is no address, or
+ * none that a shell leaves alone, is left out */
+void bl_md_command(const char *verb, const char *run, const char *more, const char *store,
+                   struct bl_buf *out);
 void bl_md_value(double value, bool there, const char *mark, struct bl_buf *out);
 
 /*
@@ -48,6 +58,8 @@ unsigned bl_md_commands(const struct bl_report *report, size_t room, struct bl_b
 /* Within the part of bl_md_about(): a table of the attempts, sums below. */
 void bl_md_cost(const struct bl_report *report, size_t room, struct bl_buf *out);
 unsigned bl_md_log(const struct bl_report *report, size_t room, struct bl_buf *out);
+unsigned bl_md_log_text(const char *log, size_t room, struct bl_buf *out); /* log may be NULL */
+unsigned bl_md_folded_chart(const struct bl_report *report, size_t room, struct bl_buf *out);
 
 /* The table of metrics: at most max rows of those that are `main` (or of all). */
 void bl_md_table(const struct bl_report *report, size_t max, bool all, size_t room,

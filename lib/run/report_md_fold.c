@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What both comments are made of: the report, and the one before it (comment.c). */
 #include "run/report_md.h"
+#include "run/report_text.h"
+
+#include <math.h>
+#include <string.h>
 
 struct bl_md_part bl_md_part_of(size_t room, struct bl_buf *out)
 {
@@ -40,4 +45,87 @@ void bl_md_begin_fold(struct bl_buf *out)
 void bl_md_end_fold(struct bl_buf *out)
 {
 	bl_buf_adds(out, "\n</details>\n");
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+void bl_md_bullet(const char *name, const char *value, struct bl_buf *out)
+{
+	if (!value[0])
+		return;
+	bl_buf_addf(out, "- %s: ", name);
+	bl_text_code(out, value, 300);
+	bl_buf_addc(out, '\n');
+}
+
+unsigned bl_md_next(const char *text, struct bl_buf *out)
+{
+	if (!text[0])
+		return 0;
+	bl_buf_adds(out, "**Next:** ");
+	bl_text_md(out, text, 500);
+	bl_buf_adds(out, "\n\n");
+	return 2;
+}
+
+void bl_md_usd(double usd, struct bl_buf *out)
+{
+	if (isnan(usd))
+		bl_buf_adds(out, "–");
+	else
+		bl_buf_addf(out, usd > 0 && usd < 0.01 ? "&#36;%.4f" : "&#36;%.2f", usd);
+}
+
+void bl_md_command(const char *verb, const char *run, const char *more, const char *store,
+                   struct bl_buf *out)
+{
+	bl_buf_addf(out, "branchline %s %s%s", verb, run, more);
+	if (bl_text_is_word(store) && strstr(store, "://"))
+		bl_buf_addf(out, " --store %s", store);
+	bl_buf_addc(out, '\n');
+}
+
+/* --- Whole folds ------------------------------------------------------------------------------ */
+
+unsigned bl_md_folded_chart(const struct bl_report *report, size_t room, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) chart = BL_BUF(room);
+	unsigned lines = bl_md_chart(report, &chart);
+
+	if (chart.failed)
+		out->failed = chart.failed;
+	if (!lines)
+		return 0;
+	bl_md_open_fold(out);
+	bl_buf_adds(out, "Curve of ");
+	bl_text_md(out, report->primary, 60);
+	bl_md_begin_fold(out);
+	bl_buf_add(out, bl_buf_text(&chart), chart.len);
+	bl_md_end_fold(out);
+	return 1;
+}
+
+unsigned bl_md_log_text(const char *log, size_t room, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) block = BL_BUF(room);
+	const char *from;
+	size_t lines = 0;
+
+	if (!log || !*log)
+		return 0;
+	from = bl_report_log_tail(log, room > 64 ? room - 64 : room, &lines);
+	bl_text_fence(&block, from);
+	if (block.failed == BL_ELIMIT) { /* bad bytes grow to three */
+		bl_buf_reset(&block);
+		from = bl_report_log_tail(log, room / 3 - 8, &lines);
+		bl_text_fence(&block, from);
+	}
+	if (block.failed)
+		out->failed = block.failed;
+	bl_md_open_fold(out);
+	bl_buf_addf(out, "Last %zu line%s of the log", lines, lines == 1 ? "" : "s");
+	bl_md_begin_fold(out);
+	bl_buf_add(out, bl_buf_text(&block), block.len);
+	bl_md_end_fold(out);
+	return 1;
 }

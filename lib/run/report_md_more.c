@@ -8,15 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-static void add_usd(double usd, struct bl_buf *out)
-{
-	if (isnan(usd))
-		bl_buf_adds(out, "–");
-	else
-		/* two bare dollars would be a formula */
-		bl_buf_addf(out, usd > 0 && usd < 0.01 ? "&#36;%.4f" : "&#36;%.2f", usd);
-}
-
 /* --- Gate ------------------------------------------------------------------------------------- */
 
 static const char *gate_mark(enum bl_gate_state state)
@@ -91,7 +82,7 @@ static void add_attempt(const struct bl_spent *spent, struct bl_buf *out)
 		bl_buf_adds(out, " | – | ");
 	else
 		bl_buf_addf(out, " | &#36;%.4f | ", spent->usd_hour);
-	add_usd(spent->cost.usd, out);
+	bl_md_usd(spent->cost.usd, out);
 	bl_buf_addf(out, " | %s |\n", spent->ended[0] ? spent->ended : "running");
 }
 
@@ -103,23 +94,23 @@ static void add_sums(const struct bl_report *report, struct bl_buf *out)
 
 	if (expense->disk_usd > 0) {
 		bl_buf_adds(out, "Disk ");
-		add_usd(expense->disk_usd, out);
+		bl_md_usd(expense->disk_usd, out);
 		between = " · ";
 	}
 	if (!isnan(bl_expense_total(expense))) {
 		bl_buf_addf(out, "%stotal ", between);
-		add_usd(bl_expense_total(expense), out);
+		bl_md_usd(bl_expense_total(expense), out);
 		between = " · ";
 	}
 	if (expense->saved_usd > 0) {
 		bl_buf_adds(out, between);
-		add_usd(expense->saved_usd, out);
+		bl_md_usd(expense->saved_usd, out);
 		bl_buf_adds(out, " saved against on-demand");
 		between = " · ";
 	}
 	if (!isnan(report->month_usd)) {
 		bl_buf_addf(out, "%sall runs of this month ", between);
-		add_usd(report->month_usd, out);
+		bl_md_usd(report->month_usd, out);
 		between = " · ";
 	}
 	if (report->ci_ms > 0) {
@@ -250,7 +241,7 @@ static void add_past(const struct bl_run_summary *run, const char *primary, stru
 	bl_md_value(run->primary_value,
 	            !isnan(run->primary_value) && !strcmp(run->primary, primary), "", out);
 	bl_buf_adds(out, " | ");
-	add_usd(run->cost_usd, out);
+	bl_md_usd(run->cost_usd, out);
 	bl_buf_adds(out, " |\n");
 }
 
@@ -279,21 +270,6 @@ unsigned bl_md_history(const struct bl_report *report, size_t room, struct bl_bu
 
 /* --- Commands --------------------------------------------------------------------------------- */
 
-/* A store's name is a word for every shell, or it is not shown. */
-static void add_command(const struct bl_report *report, const char *verb, const char *more,
-                        struct bl_buf *out)
-{
-	bool is_plain = report->store[0] &&
-	                !report->store[strspn(report->store,
-	                                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
-	                                      "XYZ0123456789:/._-+=@%")];
-
-	bl_buf_addf(out, "branchline %s %s%s", verb, report->now.run, more);
-	if (is_plain && strstr(report->store, "://"))
-		bl_buf_addf(out, " --store %s", report->store);
-	bl_buf_addc(out, '\n');
-}
-
 unsigned bl_md_commands(const struct bl_report *report, size_t room, struct bl_buf *out)
 {
 	const struct bl_side *now = &report->now;
@@ -307,12 +283,12 @@ unsigned bl_md_commands(const struct bl_report *report, size_t room, struct bl_b
 	bl_md_begin_fold(out);
 	bl_buf_adds(out, "```sh\n");
 	if (now->alive) {
-		add_command(report, "stop", "", out);
-		add_command(report, "logs", " --follow", out);
+		bl_md_command("stop", now->run, "", report->store, out);
+		bl_md_command("logs", now->run, " --follow", report->store, out);
 	} else {
-		add_command(report, "pull", "", out);
-		add_command(report, "logs", "", out);
-		add_command(report, "report", " -o report.html", out);
+		bl_md_command("pull", now->run, "", report->store, out);
+		bl_md_command("logs", now->run, "", report->store, out);
+		bl_md_command("report", now->run, " -o report.html", report->store, out);
 	}
 	bl_buf_adds(out, "```\n");
 	if (!now->alive && report->history.pr && report->label[0]) {

@@ -85,11 +85,7 @@ void bl_md_table(const struct bl_report *report, size_t max, bool all, size_t ro
 /* A bullet of the first fold; nothing for an empty value. */
 static void add_about(struct bl_md_part *part, const char *name, const char *value)
 {
-	if (!value[0])
-		return;
-	bl_buf_addf(&part->row, "- %s: ", name);
-	bl_text_code(&part->row, value, 300);
-	bl_buf_addc(&part->row, '\n');
+	bl_md_bullet(name, value, &part->row);
 	bl_md_keep_row(part);
 }
 
@@ -263,25 +259,5 @@ unsigned bl_md_everything(const struct bl_report *report, size_t room, struct bl
 
 unsigned bl_md_log(const struct bl_report *report, size_t room, struct bl_buf *out)
 {
-	const char *log = report->now.log, *from;
-	BL_AUTO(bl_buf) block = BL_BUF(room);
-	size_t lines = 0;
-
-	if (!log || !*log)
-		return 0;
-	from = bl_report_log_tail(log, room > 64 ? room - 64 : room, &lines);
-	bl_text_fence(&block, from);
-	if (block.failed == BL_ELIMIT) { /* bad bytes grow to three */
-		bl_buf_reset(&block);
-		from = bl_report_log_tail(log, room / 3 - 8, &lines);
-		bl_text_fence(&block, from);
-	}
-	if (block.failed)
-		out->failed = block.failed;
-	bl_md_open_fold(out);
-	bl_buf_addf(out, "Last %zu line%s of the log", lines, lines == 1 ? "" : "s");
-	bl_md_begin_fold(out);
-	bl_buf_add(out, bl_buf_text(&block), block.len);
-	bl_md_end_fold(out);
-	return 1;
+	return bl_md_log_text(report->now.log, room, out);
 }

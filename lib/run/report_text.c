@@ -289,6 +289,14 @@ void bl_text_fence(struct bl_buf *buf, const char *text)
 	bl_buf_addc(buf, '\n');
 }
 
+bool bl_text_is_word(const char *text)
+{
+	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	                          "_-./:=+,@%");
+
+	return len && len <= 400 && !text[len];
+}
+
 size_t bl_text_columns(const char *text)
 {
 	size_t columns = 0;

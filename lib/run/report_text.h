@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
+
 /*
  * One writer per medium. Each takes any bytes, shows at most max_chars characters
  * (then an ellipsis), and leaves nothing in them that the medium would act on. All: invalid UTF-8,
@@ -21,6 +23,9 @@ void bl_text_code(struct bl_buf *buf, const char *text, size_t max_chars);
 void bl_text_html(struct bl_buf *buf, const char *text, size_t max_chars);
 void bl_text_term(struct bl_buf *buf, const char *text, size_t max_chars);
 void bl_text_mermaid(struct bl_buf *buf, const char *text, size_t max_chars);
+
+/* One word for every shell and every medium, of at most 400 bytes: it may stand there as it is. */
+bool bl_text_is_word(const char *text);
 
 /* A fenced Markdown block of whole lines whose fence the text cannot close. */
 void bl_text_fence(struct bl_buf *buf, const char *text);

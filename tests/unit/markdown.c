@@ -98,6 +98,9 @@ static void check_character(const char *text, const char *p, const char *line)
 		if (p == line)
 			bad(text, p, "a quote");
 		break;
+	case '$':
+		bad(text, p, "a formula, with another on the line");
+		break;
 	case '[':
 	case '\\':
 		bad(text, p, "markup");

@@ -102,7 +102,7 @@ static void the_verdict_comes_first(void **state)
 		[BL_COMMENT_LAUNCHING] = "### 🟡 Launching `1a2b3c4`: training",
 		[BL_COMMENT_BOOTING] = "### 🟡 Booting g6.xlarge spot us-east-1b",
 		[BL_COMMENT_RUNNING] = "### 🟡 Training: step 400/1000 (40 %), eval_loss 1.84, "
-				       "ETA 25 min, $0.31 so far",
+				       "ETA 25 min, &#36;0.31 so far",
 		[BL_COMMENT_INTERRUPTED] = "### 🟠 Interrupted, attempt 2 goes on from step 380",
 		[BL_COMMENT_HANDED_OVER] =
 			"### 🔵 The run goes on, and this job no longer waits for it",
@@ -143,10 +143,10 @@ static void phases_are_words(void **state)
 	static const struct {
 		const char *phase, *line;
 	} table[] = {
-		{ "restore", "### 🟡 Restoring the checkpoint: $0.31 so far" },
-		{ "flush", "### 🟡 Saving what it made: $0.31 so far" },
-		{ "odd|one", "### 🟡 Running, odd&#124;one: $0.31 so far" },
-		{ NULL, "### 🟡 Training: $0.31 so far" },
+		{ "restore", "### 🟡 Restoring the checkpoint: &#36;0.31 so far" },
+		{ "flush", "### 🟡 Saving what it made: &#36;0.31 so far" },
+		{ "odd|one", "### 🟡 Running, odd&#124;one: &#36;0.31 so far" },
+		{ NULL, "### 🟡 Training: &#36;0.31 so far" },
 	};
 
 	(void)state;

@@ -136,6 +136,26 @@ static void nothing_raw_comes_out(void **state)
 	}
 }
 
+static void a_word_is_left_alone_by_every_shell(void **state)
+{
+	static const char *const words[] = { "s3://bucket/a_b-c.d", "file:///x", "100%",
+		                             "a+b=c@d,e" };
+	static const char *const others[] = { "",    "a b", "a;b", "a'b",  "a\"b", "a$b",
+		                              "a`b", "a*b", "~/x", "a\nb", "a#b",  "a&b",
+		                              "a|b", "a<b", "(a)", "é" };
+	char text[402];
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(words); i++)
+		assert_true(bl_text_is_word(words[i]));
+	for (size_t i = 0; i < BL_COUNT(others); i++)
+		assert_false(bl_text_is_word(others[i]));
+	memset(text, 'a', sizeof(text) - 1);
+	text[401] = '\0';
+	assert_false(bl_text_is_word(text));
+	assert_true(bl_text_is_word(text + 1));
+}
+
 static void numbers_are_short_and_exact_enough(void **state)
 {
 	static const struct {
@@ -199,6 +219,7 @@ int main(void)
 		cmocka_unit_test(long_text_is_cut_at_a_character),
 		cmocka_unit_test(a_fence_outlives_its_text),
 		cmocka_unit_test(nothing_raw_comes_out),
+		cmocka_unit_test(a_word_is_left_alone_by_every_shell),
 		cmocka_unit_test(numbers_are_short_and_exact_enough),
 		cmocka_unit_test(a_distance_is_no_finer_than_its_ends),
 		cmocka_unit_test(fixed_decimals_have_no_exponent),
