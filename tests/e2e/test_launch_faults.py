@@ -172,6 +172,22 @@ def test_a_signal_ends_what_was_bought(launches, number):  # noqa: F811
     assert launches.outcome(run)["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("at", ["launch.buy.before", "compute.fleet.answered"])
+def test_cancelled_by_another_job_while_it_buys(launches, has_failpoints, at):  # noqa: F811
+    """The label is taken off: whoever cancels sees no machine yet, or one that nobody wrote down."""
+    env = launches.job()
+    process = launches.start(env=env, BRANCHLINE_FAILPOINT=f"{at}=stop")
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    other = launches.job(GITHUB_RUN_ID="4004", BRANCHLINE_TEST_WAIT_SPEED="100")
+    run, = launches.runs()
+    launches(run, verb="cancel", env=other)
+    process.send_signal(signal.SIGCONT)
+    done = launches.finish(process, env)
+    assert done.code == 5 and not done.outputs and "cancelled while it was being launched" in done.stderr, done
+    assert not launches.peer.instances(live=True)
+    assert launches.outcome(run)["status"] == "cancelled" and launches.has(run, "FAILURE")
+
+
 def test_a_signal_before_anything_was_bought(launches):  # noqa: F811
     launches.peer.script(operation="DescribeInstanceTypes", hold="types")
     env = launches.job()

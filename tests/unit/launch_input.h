@@ -17,4 +17,11 @@ extern const struct bl_market_facts launch_market;
 BL_MUST int launch_fits(const struct bl_wanted *wanted, const struct bl_stack *stack,
                         struct bl_fits *out, struct bl_err *err);
 
+/* EC2's answer: g6.xlarge in us-east-1b alone. With ec2_replies.h. */
+#define LAUNCH_OFFERS                                                                              \
+	OK("DescribeInstanceTypeOfferings",                                                        \
+	   "<instanceTypeOfferingSet><item><instanceType>g6.xlarge</instanceType><locationType>"   \
+	   "availability-zone</locationType><location>us-east-1b</location></item>"                \
+	   "</instanceTypeOfferingSet>")
+
 #endif

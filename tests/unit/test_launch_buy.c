@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "codec/hash.h"
 #include "run/launch_buy.h"
-#include "run/launch_market.h"
 #include "tests/unit/client_open.h"
 #include "tests/unit/ec2_replies.h"
 #include "tests/unit/failalloc.h"
@@ -38,8 +37,17 @@ struct engine {
 	struct bl_start asked;
 	struct bl_purchase first;
 	struct bl_purchase_pool pool;
-	volatile int *stops; /* becomes non-zero with the first refusal */
+	volatile int *stops;       /* becomes non-zero with the first refusal */
+	struct bl_store *asked_in; /* somebody asks the run to stop while it buys */
+	char ended[32];
 };
+
+static void ask_to_stop(struct bl_store *store)
+{
+	struct bl_err err = { 0 };
+
+	must(bl_stop_ask(store, RUN, "cancelled", "ada", &err), &err);
+}
 
 static int engine_start(void *self, const struct bl_start *what, struct bl_started *out,
                         struct bl_err *err)
@@ -57,7 +65,21 @@ static int engine_start(void *self, const struct bl_start *what, struct bl_start
 			*engine->stops = 1;
 		return bl_fail(err, BL_ECAPACITY, "no pool has any");
 	}
+	if (engine->asked_in)
+		ask_to_stop(engine->asked_in);
 	snprintf(out->instance, sizeof(out->instance), "i-1");
+	return 0;
+}
+
+static int engine_end(void *self, const struct bl_end_scope *scope, struct bl_ended_boxes *out,
+                      struct bl_err *err)
+{
+	struct engine *engine = self;
+
+	(void)err;
+	snprintf(engine->ended, sizeof(engine->ended), "%s %u %s", scope->run + strlen(RUN) - 4,
+	         scope->attempt, scope->instance);
+	out->n = 1;
 	return 0;
 }
 
@@ -66,9 +88,9 @@ static void engine_close(void *self)
 	(void)self;
 }
 
-static const struct bl_compute_ops ops = { .name = "fake",
-	                                   .close = engine_close,
-	                                   .start = engine_start };
+static const struct bl_compute_ops ops = {
+	.name = "fake", .close = engine_close, .start = engine_start, .end = engine_end
+};
 
 static int read_run(struct bl_store *store, const char *spec, struct bl_run *run)
 {
@@ -157,6 +179,33 @@ static void a_signal_ends_the_wait(void **state)
 	assert_int_equal(engine.starts, 1);
 }
 
+static void a_run_that_is_to_stop_is_not_bought(void **state)
+{
+	static const struct {
+		bool before;
+		unsigned starts;
+		const char *ended;
+	} table[] = { { true, 0, "" }, { false, 1, "q7xk 1 i-1" } };
+
+	for (size_t i = BL_COUNT(table); i-- > 0;) { /* the wish stays */
+		struct engine engine = { .asked_in = table[i].before ? NULL : *state };
+		const struct bl_launch_order order = { 0 };
+		struct bl_launch_place place = { .store = *state };
+		BL_AUTO(bl_run) run = { 0 };
+		BL_COMPUTE compute = NULL;
+		struct bl_started started;
+		struct bl_err err = { 0 };
+
+		read_run(*state, SPEC("ec2", "", "1h"), &run);
+		must(bl_compute_new(&ops, &engine, &compute, &err), &err);
+		place.compute = compute;
+		assert_int_equal(bl_launch_buy(&place, &run, 1, &order, &started, &err), -1);
+		assert_int_equal(err.code, BL_ECANCELLED);
+		assert_int_equal(engine.starts, table[i].starts);
+		assert_string_equal(engine.ended, table[i].ended);
+	}
+}
+
 static void pauses_grow_to_five_minutes(void **state)
 {
 	static const int64_t expect[] = { 15000, 30000, 60000, 120000, 240000, 300000, 300000 };
@@ -169,21 +218,12 @@ static void pauses_grow_to_five_minutes(void **state)
 
 /* --- A relaunch ------------------------------------------------------------------------------- */
 
-#define OFFERS                                                                                     \
-	OK("DescribeInstanceTypeOfferings",                                                        \
-	   "<instanceTypeOfferingSet><item><instanceType>g6.xlarge</instanceType><locationType>"   \
-	   "availability-zone</locationType><location>us-east-1b</location></item>"                \
-	   "</instanceTypeOfferingSet>")
 #define PRICES                                                                                     \
 	OK("DescribeSpotPriceHistory",                                                             \
 	   "<spotPriceHistorySet><item><instanceType>g6.xlarge</instanceType>"                     \
 	   "<productDescription>Linux/UNIX</productDescription><spotPrice>0.25</spotPrice>"        \
 	   "<timestamp>2026-11-25T10:00:00.000Z</timestamp><availabilityZone>us-east-1b"           \
 	   "</availabilityZone></item></spotPriceHistorySet>")
-#define TYPES                                                                                      \
-	OK("DescribeInstanceTypes", "<instanceTypeSet><item><instanceType>g6.xlarge</"             \
-	                            "instanceType></item></instanceTypeSet>")
-
 static void read_stack(struct bl_stack *stack)
 {
 	struct bl_err err = { 0 };
@@ -199,7 +239,7 @@ static void a_relaunch_buys_what_the_document_names_at_todays_prices(void **stat
 	} table[] = { { false, 0.25 }, { true, (double)NAN } };
 
 	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		const struct canned_reply replies[] = { { .times = 1, .body = OFFERS },
+		const struct canned_reply replies[] = { { .times = 1, .body = LAUNCH_OFFERS },
 			                                { .times = 1, .body = PRICES },
 			                                { .status = 400, .body = "{}" } };
 		struct canned *server = canned_start(replies, 3);
@@ -268,72 +308,9 @@ static void types_that_the_stack_has_no_more_are_left_out(void **state)
 	assert_int_equal(err.code, BL_EINPUT);
 }
 
-/* --- What AWS says ---------------------------------------------------------------------------- */
-
-static void prices_that_cannot_be_had_stay_unknown(void **state)
-{
-	const struct canned_reply replies[] = { { .times = 1, .body = TYPES },
-		                                { .times = 1, .body = OFFERS },
-		                                { .status = 403,
-		                                  .body = REFUSAL("UnauthorizedOperation") } };
-	const struct bl_candidates candidates = { .items = { { "g6.xlarge", 0 } }, .n = 1 };
-	struct canned *server = canned_start(replies, 3);
-	BL_AUTO(bl_market_answers) answers = { 0 };
-	BL_AUTO(bl_buf) notes = BL_BUF(4096);
-	struct bl_ec2_type *types = NULL;
-	struct bl_fits fits = { .n = 1 };
-	struct bl_err err = { 0 };
-	size_t n = 0;
-	BL_AWS aws = client_of(canned_url(server, ""));
-
-	(void)state;
-	must(bl_launch_ask_types(aws, &candidates, &types, &n, &err), &err);
-	assert_int_equal(n, 1);
-	fits.items[0].type = types[0];
-	free(types);
-	must(bl_launch_ask_market(aws, &fits, &answers, &notes, &err), &err);
-	assert_int_equal(answers.n_offers, 1);
-	assert_int_equal(bl_market_facts_of(&answers).n_spot, 0);
-	assert_int_equal(answers.n_list, 0);
-	assert_non_null(strstr(bl_buf_text(&notes), "spot prices: "));
-	assert_non_null(strstr(bl_buf_text(&notes), "list price: "));
-	canned_stop(server);
-}
+/* --- Memory ----------------------------------------------------------------------------------- */
 
 static struct bl_store *kept;
-static struct bl_aws *open_already;
-
-static int ask(struct bl_err *err)
-{
-	const struct bl_candidates candidates = { .items = { { "g6.xlarge", 0 } }, .n = 1 };
-	BL_AUTO(bl_market_answers) answers = { 0 };
-	BL_AUTO(bl_buf) notes = BL_BUF(4096);
-	struct bl_ec2_type *types = NULL;
-	struct bl_fits fits = { .n = 1 };
-	size_t n;
-
-	if (bl_launch_ask_types(open_already, &candidates, &types, &n, err))
-		return -1;
-	fits.items[0].type = types[0];
-	free(types);
-	return bl_launch_ask_market(open_already, &fits, &answers, &notes, err);
-}
-
-static void asking_fails_cleanly(void **state)
-{
-	const struct canned_reply replies[] = {
-		{ .body = TYPES },
-	};
-	struct canned *server = canned_start(replies, 1);
-	struct bl_err err = { 0 };
-	BL_AWS aws = client_of(canned_url(server, ""));
-
-	(void)state;
-	open_already = aws;
-	must(ask(&err), &err);
-	each_allocation_fails(ask, 4000);
-	canned_stop(server);
-}
 
 static int story(struct bl_err *err)
 {
@@ -367,12 +344,11 @@ int main(void)
 		IN_SCRATCH(asks_again_with_a_later_deadline_until_there_is_capacity),
 		IN_SCRATCH(does_not_wait_longer_than_it_may),
 		IN_SCRATCH(a_signal_ends_the_wait),
+		IN_SCRATCH(a_run_that_is_to_stop_is_not_bought),
 		cmocka_unit_test(pauses_grow_to_five_minutes),
 		IN_SCRATCH(a_relaunch_buys_what_the_document_names_at_todays_prices),
 		IN_SCRATCH(engine_local_needs_no_pools),
 		IN_SCRATCH(types_that_the_stack_has_no_more_are_left_out),
-		cmocka_unit_test(prices_that_cannot_be_had_stay_unknown),
-		cmocka_unit_test(asking_fails_cleanly),
 		IN_SCRATCH(allocations_fail_cleanly),
 	};
 
