@@ -235,13 +235,16 @@ static int refused(const char *code, struct bl_err *err)
 	return -1;
 }
 
-/* A 200 that cannot be read is no answer: the same token brings the same one again. */
+/*
+ * A 200 that cannot be read is no answer, for something may have been bought: the same token brings
+ * the same one again, and then the tags tell.
+ */
 static int read_reply(const struct bl_buf *body, struct bl_ec2_fleet *out, struct bl_err *err)
 {
 	__attribute__((cleanup(reading_done))) struct reading reading = { 0 };
 
 	if (bl_xml_read(bl_buf_text(body), body->len, OPERATION, on_element, &reading, err))
-		return err->code == BL_ECORRUPT ? bl_recode(err, BL_ERETRY) : -1;
+		return err->code == BL_ENOMEM ? -1 : bl_recode(err, BL_ERETRY);
 	if (!reading.fleet.id[0])
 		return bl_fail(err, BL_ERETRY, OPERATION ": a reply without fleetId");
 	*out = reading.fleet;

@@ -38,6 +38,9 @@
 	                                        "instanceIds><instanceType>g6.xlarge"              \
 	                                        "</instanceType></item></fleetInstanceSet>")
 
+#define FOUR "<item>i-1</item><item>i-2</item><item>i-3</item><item>i-4</item>"
+#define SIXTEEN FOUR FOUR FOUR FOUR
+
 static const struct bl_ec2_pool pools[] = { { "g5.xlarge", "subnet-a" },
 	                                    { "g6.xlarge", "subnet-b" } };
 static const struct bl_ec2_tag tags[] = { { "branchline:run", "R" },
@@ -218,90 +221,89 @@ static void surplus_instances_are_all_told(void **state)
 	canned_stop(server);
 }
 
+static const struct {
+	struct canned_reply reply;
+	enum bl_code code;
+	unsigned requests;
+	const char *ec2, *next;
+} refused[] = {
+	/* F17: whatever the status, and not again in place */
+	{ { .status = 500, .body = REFUSAL("InsufficientInstanceCapacity") },
+	  BL_ECAPACITY,
+	  1,
+	  "InsufficientInstanceCapacity",
+	  "wait_for_capacity" },
+	{ { .status = 503, .body = REFUSAL("VcpuLimitExceeded") },
+	  BL_ECAPACITY,
+	  1,
+	  "VcpuLimitExceeded",
+	  "Service Quotas" },
+	{ { .status = 400, .body = REFUSAL("InsufficientFreeAddressesInSubnet") },
+	  BL_ECAPACITY,
+	  1,
+	  "InsufficientFreeAddressesInSubnet",
+	  "larger subnets" },
+	{ { .status = 400, .body = REFUSAL("InvalidParameterValue") },
+	  BL_EINPUT,
+	  1,
+	  "InvalidParameterValue",
+	  "" },
+	{ { .status = 400, .body = REFUSAL("InvalidLaunchTemplateId.NotFound") },
+	  BL_EINPUT,
+	  1,
+	  "InvalidLaunchTemplateId.NotFound",
+	  "Terraform" },
+	{ { .status = 403, .body = REFUSAL("UnauthorizedOperation") },
+	  BL_EDENIED,
+	  1,
+	  "UnauthorizedOperation",
+	  "ec2:CreateFleet" },
+	{ { .status = 400, .body = REFUSAL("AuthFailure.ServiceLinkedRoleCreationNotPermitted") },
+	  BL_EDENIED,
+	  1,
+	  "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+	  "create-service-linked-role" },
+	{ { .status = 400, .body = REFUSAL("IdempotentParameterMismatch") },
+	  BL_EBUG,
+	  1,
+	  "IdempotentParameterMismatch",
+	  "" },
+	{ { .status = 503, .body = REFUSAL("RequestLimitExceeded") },
+	  BL_ERETRY,
+	  3,
+	  "RequestLimitExceeded",
+	  "wait a minute" },
+	{ { .status = 500, .body = REFUSAL("InternalError") }, BL_ERETRY, 3, "InternalError", "" },
+	{ { .status = 502, .body = "<html>" }, BL_ERETRY, 3, "", "" },
+	{ { .bytes = "what is this\r\n\r\n", .end = CANNED_CLOSE }, BL_ERETRY, 3, "", "" },
+	{ { .end = CANNED_RESET, .is_cut = true, .cut = 0, .body = ONE }, BL_ERETRY, 3, "", "" },
+	/* an answer that cannot be read: the same token brings it again */
+	{ { .body = "<CreateFleetResponse><fleetId>" }, BL_ERETRY, 1, "", "" },
+	{ { .body = "<CreateFleetResponse/>" }, BL_ERETRY, 1, "", "" },
+	/* bought, however odd: nobody may take it for a refusal */
+	{ { .body = FLEET("<fleetInstanceSet><item><instanceIds>" SIXTEEN SIXTEEN
+	                  "</instanceIds></item></fleetInstanceSet>") },
+	  BL_ERETRY,
+	  1,
+	  "",
+	  "" },
+};
+
 static void refusals(void **state)
 {
-	static const struct {
-		struct canned_reply reply;
-		enum bl_code code;
-		unsigned requests;
-		const char *ec2, *next;
-	} table[] = {
-		/* F17: whatever the status, and not again in place */
-		{ { .status = 500, .body = REFUSAL("InsufficientInstanceCapacity") },
-		  BL_ECAPACITY,
-		  1,
-		  "InsufficientInstanceCapacity",
-		  "wait_for_capacity" },
-		{ { .status = 503, .body = REFUSAL("VcpuLimitExceeded") },
-		  BL_ECAPACITY,
-		  1,
-		  "VcpuLimitExceeded",
-		  "Service Quotas" },
-		{ { .status = 400, .body = REFUSAL("InsufficientFreeAddressesInSubnet") },
-		  BL_ECAPACITY,
-		  1,
-		  "InsufficientFreeAddressesInSubnet",
-		  "larger subnets" },
-		{ { .status = 400, .body = REFUSAL("InvalidParameterValue") },
-		  BL_EINPUT,
-		  1,
-		  "InvalidParameterValue",
-		  "" },
-		{ { .status = 400, .body = REFUSAL("InvalidLaunchTemplateId.NotFound") },
-		  BL_EINPUT,
-		  1,
-		  "InvalidLaunchTemplateId.NotFound",
-		  "Terraform" },
-		{ { .status = 403, .body = REFUSAL("UnauthorizedOperation") },
-		  BL_EDENIED,
-		  1,
-		  "UnauthorizedOperation",
-		  "ec2:CreateFleet" },
-		{ { .status = 400,
-		    .body = REFUSAL("AuthFailure.ServiceLinkedRoleCreationNotPermitted") },
-		  BL_EDENIED,
-		  1,
-		  "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
-		  "create-service-linked-role" },
-		{ { .status = 400, .body = REFUSAL("IdempotentParameterMismatch") },
-		  BL_EBUG,
-		  1,
-		  "IdempotentParameterMismatch",
-		  "" },
-		{ { .status = 503, .body = REFUSAL("RequestLimitExceeded") },
-		  BL_ERETRY,
-		  3,
-		  "RequestLimitExceeded",
-		  "wait a minute" },
-		{ { .status = 500, .body = REFUSAL("InternalError") },
-		  BL_ERETRY,
-		  3,
-		  "InternalError",
-		  "" },
-		{ { .status = 502, .body = "<html>" }, BL_ERETRY, 3, "", "" },
-		{ { .end = CANNED_RESET, .is_cut = true, .cut = 0, .body = ONE },
-		  BL_ERETRY,
-		  3,
-		  "",
-		  "" },
-		/* an answer that cannot be read: the same token brings it again */
-		{ { .body = "<CreateFleetResponse><fleetId>" }, BL_ERETRY, 1, "", "" },
-		{ { .body = "<CreateFleetResponse/>" }, BL_ERETRY, 1, "", "" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		struct canned *server = canned_start(&table[i].reply, 1);
+	for (size_t i = 0; i < BL_COUNT(refused); i++) {
+		struct canned *server = canned_start(&refused[i].reply, 1);
 		BL_AUTO(bl_ec2_fleet) fleet = { .id = "before" };
 		struct bl_err err = { 0 };
 		char code[96] = "before";
 		BL_AWS aws = client_of(canned_url(server, ""));
 
 		assert_int_equal(bl_ec2_create_fleet(aws, &asked, &fleet, code, &err), -1);
-		if (err.code != table[i].code || strcmp(code, table[i].ec2) != 0 ||
-		    !strstr(err.next, table[i].next))
+		if (err.code != refused[i].code || strcmp(code, refused[i].ec2) != 0 ||
+		    !strstr(err.next, refused[i].next))
 			fail_msg("%zu: %d '%s': %s / %s", i, err.code, code, err.text, err.next);
-		assert_int_equal(canned_requests(server), table[i].requests);
+		assert_int_equal(canned_requests(server), refused[i].requests);
 		assert_string_equal(fleet.id, "before");
 		canned_stop(server);
 	}
