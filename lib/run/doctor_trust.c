@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "run/doctor_judge.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,8 +63,7 @@ struct policy {
 
 static void take_value(struct policy *policy, const char *value, bool like)
 {
-	size_t stem = strcspn(value, "*?");
-	bool wild = like && value[stem];
+	bool wild = like && value[strcspn(value, "*?")];
 
 	policy->n_values++;
 	if (wild && !policy->wildcard[0])
@@ -71,7 +71,8 @@ static void take_value(struct policy *policy, const char *value, bool like)
 	for (size_t i = 0; i < policy->subs->n; i++) {
 		struct sub *sub = &policy->subs->items[i];
 
-		if (wild ? !strncmp(sub->text, value, stem) : !strcmp(sub->text, value))
+		/* IAM's patterns are these, and '/' is a character as others */
+		if (wild ? !fnmatch(value, sub->text, FNM_NOESCAPE) : !strcmp(sub->text, value))
 			sub->is_trusted = true;
 	}
 }
@@ -87,14 +88,16 @@ static void take_values(struct policy *policy, const struct bl_value *values, bo
 
 static void take_condition(struct policy *policy, const struct bl_value *condition)
 {
-	static const char *const tests[] = { "StringEquals", "StringLike" };
+	for (size_t i = 0; condition && condition->type == BL_MAP && i < condition->n; i++) {
+		const struct bl_value *keys = condition->items[i];
+		bool like = bl_str_ends(keys->key, "StringLike");
 
-	for (size_t i = 0; i < BL_COUNT(tests); i++) {
-		const struct bl_value *keys = bl_value_get(condition, tests[i]);
-
-		for (size_t j = 0; keys && j < keys->n; j++)
-			if (keys->items[j]->key && bl_str_ends(keys->items[j]->key, ":sub"))
-				take_values(policy, keys->items[j], i == 1);
+		/* also "ForAnyValue:StringEquals": of one value it is the same */
+		if (keys->type != BL_MAP || !(like || bl_str_ends(keys->key, "StringEquals")))
+			continue;
+		for (size_t j = 0; j < keys->n; j++)
+			if (bl_str_ends(keys->items[j]->key, ":sub"))
+				take_values(policy, keys->items[j], like);
 	}
 }
 
@@ -169,7 +172,7 @@ static void judge(const char *role, const struct policy *policy, const char *rep
 		                     role);
 		bl_check_next(check, BL_EDENIED, "condition it: StringEquals on sub: %s",
 		              policy->subs->items[0].text);
-	} else if (policy->wildcard[0]) {
+	} else if (policy->wildcard[0] && !n) {
 		check = bl_check_add(out, BL_CHECKUP_TRUST, BL_CHECK_WARN,
 		                     "%s trusts the pattern %s", role, policy->wildcard);
 		bl_check_next(check, BL_EDENIED,
