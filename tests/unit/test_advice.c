@@ -294,68 +294,68 @@ static void every_sentence_fits(void **state)
 	}
 }
 
+static const struct {
+	const char *service;
+	int status;
+	const char *code;
+	enum bl_code ours;
+} codes[] = {
+	{ "s3", 403, "AccessDenied", BL_EDENIED },
+	{ "s3", 403, "", BL_EDENIED },
+	{ "s3", 403, "SomethingNew", BL_EDENIED },
+	{ "sts", 401, "", BL_EDENIED },
+	{ "s3", 403, "InvalidObjectState", BL_EDENIED },
+	{ "s3", 400, "ExpiredToken", BL_EDENIED },
+	{ "s3", 400, "InvalidToken", BL_EDENIED },
+	{ "s3", 403, "RequestTimeTooSkewed", BL_EDENIED },
+	{ "s3", 400, "KMS.DisabledException", BL_EDENIED },
+	{ "sts", 400, "InvalidIdentityToken", BL_EDENIED },
+	{ "s3", 404, "NoSuchKey", BL_ENOENT },
+	{ "s3", 404, "NoSuchBucket", BL_ENOENT },
+	{ "s3", 404, "NoSuchUpload", BL_ENOENT },
+	{ "s3", 404, "", BL_ENOENT },
+	{ "ec2", 400, "InvalidInstanceID.NotFound", BL_ENOENT },
+	{ "ec2", 400, ".NotFound", BL_EIO },
+	{ "s3", 412, "PreconditionFailed", BL_EEXIST },
+	{ "s3", 412, "", BL_EEXIST },
+	{ "x", 412, "", BL_EIO },
+	{ "s3", 409, "ConditionalRequestConflict", BL_ERETRY },
+	{ "s3", 409, "OperationAborted", BL_ERETRY },
+	{ "s3", 409, "", BL_ERETRY },
+	{ "s3", 409, "BucketNotEmpty", BL_EIO },
+	{ "x", 409, "", BL_EIO },
+	{ "s3", 503, "SlowDown", BL_ERETRY },
+	{ "s3", 500, "InternalError", BL_ERETRY },
+	{ "s3", 200, "InternalError", BL_ERETRY },
+	{ "s3", 502, "", BL_ERETRY },
+	{ "s3", 429, "", BL_ERETRY },
+	{ "sts", 400, "Throttling", BL_ERETRY },
+	{ "sts", 400, "IDPCommunicationError", BL_ERETRY },
+	{ "ec2", 500, "InsufficientInstanceCapacity", BL_ECAPACITY },
+	{ "ec2", 400, "VcpuLimitExceeded", BL_ECAPACITY },
+	{ "ecr", 400, "ServiceQuotaExceededException", BL_ECAPACITY },
+	{ "ecr", 400, "RepositoryNotFoundException", BL_ENOENT },
+	{ "ecr", 400, "ImageNotFoundException", BL_ENOENT },
+	{ "ecr", 400, "RepositoryAlreadyExistsException", BL_EEXIST },
+	{ "ecr", 400, "InvalidParameterException", BL_EINPUT },
+	{ "s3", 301, "PermanentRedirect", BL_EINPUT },
+	{ "s3", 400, "AuthorizationHeaderMalformed", BL_EINPUT },
+	{ "sts", 400, "ValidationError", BL_EINPUT },
+	{ "s3", 400, "BadDigest", BL_ECORRUPT },
+	{ "s3", 400, "XAmzContentSHA256Mismatch", BL_ECORRUPT },
+	{ "s3", 501, "NotImplemented", BL_EIO },
+	{ "s3", 416, "InvalidRange", BL_EIO },
+	{ "s3", 400, "", BL_EIO },
+};
+
 static void errors_of_aws_have_our_codes(void **state)
 {
-	static const struct {
-		const char *service;
-		int status;
-		const char *code;
-		enum bl_code ours;
-	} table[] = {
-		{ "s3", 403, "AccessDenied", BL_EDENIED },
-		{ "s3", 403, "", BL_EDENIED },
-		{ "s3", 403, "SomethingNew", BL_EDENIED },
-		{ "sts", 401, "", BL_EDENIED },
-		{ "s3", 403, "InvalidObjectState", BL_EDENIED },
-		{ "s3", 400, "ExpiredToken", BL_EDENIED },
-		{ "s3", 400, "InvalidToken", BL_EDENIED },
-		{ "s3", 403, "RequestTimeTooSkewed", BL_EDENIED },
-		{ "s3", 400, "KMS.DisabledException", BL_EDENIED },
-		{ "sts", 400, "InvalidIdentityToken", BL_EDENIED },
-		{ "s3", 404, "NoSuchKey", BL_ENOENT },
-		{ "s3", 404, "NoSuchBucket", BL_ENOENT },
-		{ "s3", 404, "NoSuchUpload", BL_ENOENT },
-		{ "s3", 404, "", BL_ENOENT },
-		{ "ec2", 400, "InvalidInstanceID.NotFound", BL_ENOENT },
-		{ "ec2", 400, ".NotFound", BL_EIO },
-		{ "s3", 412, "PreconditionFailed", BL_EEXIST },
-		{ "s3", 412, "", BL_EEXIST },
-		{ "x", 412, "", BL_EIO },
-		{ "s3", 409, "ConditionalRequestConflict", BL_ERETRY },
-		{ "s3", 409, "OperationAborted", BL_ERETRY },
-		{ "s3", 409, "", BL_ERETRY },
-		{ "s3", 409, "BucketNotEmpty", BL_EIO },
-		{ "x", 409, "", BL_EIO },
-		{ "s3", 503, "SlowDown", BL_ERETRY },
-		{ "s3", 500, "InternalError", BL_ERETRY },
-		{ "s3", 200, "InternalError", BL_ERETRY },
-		{ "s3", 502, "", BL_ERETRY },
-		{ "s3", 429, "", BL_ERETRY },
-		{ "sts", 400, "Throttling", BL_ERETRY },
-		{ "sts", 400, "IDPCommunicationError", BL_ERETRY },
-		{ "ec2", 500, "InsufficientInstanceCapacity", BL_ECAPACITY },
-		{ "ec2", 400, "VcpuLimitExceeded", BL_ECAPACITY },
-		{ "ecr", 400, "ServiceQuotaExceededException", BL_ECAPACITY },
-		{ "ecr", 400, "RepositoryNotFoundException", BL_ENOENT },
-		{ "ecr", 400, "ImageNotFoundException", BL_ENOENT },
-		{ "ecr", 400, "RepositoryAlreadyExistsException", BL_EEXIST },
-		{ "ecr", 400, "InvalidParameterException", BL_EINPUT },
-		{ "s3", 301, "PermanentRedirect", BL_EINPUT },
-		{ "s3", 400, "AuthorizationHeaderMalformed", BL_EINPUT },
-		{ "sts", 400, "ValidationError", BL_EINPUT },
-		{ "s3", 400, "BadDigest", BL_ECORRUPT },
-		{ "s3", 400, "XAmzContentSHA256Mismatch", BL_ECORRUPT },
-		{ "s3", 501, "NotImplemented", BL_EIO },
-		{ "s3", 416, "InvalidRange", BL_EIO },
-		{ "s3", 400, "", BL_EIO },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		enum bl_code got = bl_aws_code(table[i].service, table[i].status, table[i].code);
+	for (size_t i = 0; i < BL_COUNT(codes); i++) {
+		enum bl_code got = bl_aws_code(codes[i].service, codes[i].status, codes[i].code);
 
-		if (got != table[i].ours)
-			fail_msg("%s %d %s is %d", table[i].service, table[i].status, table[i].code,
+		if (got != codes[i].ours)
+			fail_msg("%s %d %s is %d", codes[i].service, codes[i].status, codes[i].code,
 			         got);
 	}
 }

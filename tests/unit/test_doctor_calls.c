@@ -65,77 +65,76 @@ static void clock_of(struct bl_aws *aws)
 	bl_check_clock(aws, &checks);
 }
 
+static const struct {
+	void (*check)(struct bl_aws *aws);
+	struct canned_reply reply;
+	enum bl_check_state state;
+	enum bl_code code;
+	const char *seen, *next;
+} meanings[] = {
+	{ spot_role,
+	  { .body = "<R><GetRoleResult><Role><Arn>a</Arn></Role></GetRoleResult></R>" },
+	  BL_CHECK_OK,
+	  BL_OK,
+	  "is there",
+	  "" },
+	{ spot_role, IAM_ERROR(404, "NoSuchEntity"), BL_CHECK_FAIL, BL_EDENIED,
+	  "AWSServiceRoleForEC2Spot is missing",
+	  "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com" },
+	{ spot_role, IAM_ERROR(403, "AccessDenied"), BL_CHECK_SKIPPED, BL_OK, "AccessDenied", "" },
+	{ spot_role, IAM_ERROR(500, "ServiceFailure"), BL_CHECK_FAIL, BL_ERETRY, "ServiceFailure",
+	  "" },
+	{ profile, PROFILE("<member><RoleName>r</RoleName></member>"), BL_CHECK_OK, BL_OK,
+	  "p, with role r", "" },
+	{ profile, PROFILE(""), BL_CHECK_FAIL, BL_EINPUT, "p has no role", "Terraform" },
+	{ profile, IAM_ERROR(404, "NoSuchEntity"), BL_CHECK_FAIL, BL_EINPUT, "p does not exist",
+	  "Terraform" },
+	{ profile, IAM_ERROR(403, "AccessDenied"), BL_CHECK_SKIPPED, BL_OK, "AccessDenied", "" },
+	{ no_profile, { 0 }, BL_CHECK_SKIPPED, BL_OK, "names none", "" },
+	{ bucket,
+	  { .headers = "x-amz-bucket-region: us-east-1\r\n" },
+	  BL_CHECK_OK,
+	  BL_OK,
+	  "s3://bucket, in us-east-1",
+	  "" },
+	{ bucket,
+	  { .headers = "x-amz-bucket-region: eu-west-1\r\n" },
+	  BL_CHECK_WARN,
+	  BL_OK,
+	  "is in eu-west-1",
+	  "one region" },
+	{ bucket, { .status = 404 }, BL_CHECK_FAIL, BL_ENOENT, "404", "bucket" },
+	{ bucket, { .status = 403 }, BL_CHECK_FAIL, BL_EDENIED, "403", "s3:ListBucket" },
+	{ folder, { 0 }, BL_CHECK_SKIPPED, BL_OK, "no bucket", "" },
+	{ quota,
+	  { .body = "{\"Quota\":{\"Value\":0.0}}" },
+	  BL_CHECK_FAIL,
+	  BL_ECAPACITY,
+	  "0 vCPUs, but g6.xlarge needs 4",
+	  "request-service-quota-increase" },
+	{ quota,
+	  { .status = 400, .body = "{\"__type\":\"AccessDeniedException\"}" },
+	  BL_CHECK_SKIPPED,
+	  BL_OK,
+	  "AccessDeniedException",
+	  "servicequotas:" },
+	{ clock_of, { 0 }, BL_CHECK_OK, BL_OK, "within", "" },
+};
+
 static void what_a_reply_means(void **state)
 {
-	static const struct {
-		void (*check)(struct bl_aws *aws);
-		struct canned_reply reply;
-		enum bl_check_state state;
-		enum bl_code code;
-		const char *seen, *next;
-	} table[] = {
-		{ spot_role,
-		  { .body = "<R><GetRoleResult><Role><Arn>a</Arn></Role></GetRoleResult></R>" },
-		  BL_CHECK_OK,
-		  BL_OK,
-		  "is there",
-		  "" },
-		{ spot_role, IAM_ERROR(404, "NoSuchEntity"), BL_CHECK_FAIL, BL_EDENIED,
-		  "AWSServiceRoleForEC2Spot is missing",
-		  "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com" },
-		{ spot_role, IAM_ERROR(403, "AccessDenied"), BL_CHECK_SKIPPED, BL_OK,
-		  "AccessDenied", "" },
-		{ spot_role, IAM_ERROR(500, "ServiceFailure"), BL_CHECK_FAIL, BL_ERETRY,
-		  "ServiceFailure", "" },
-		{ profile, PROFILE("<member><RoleName>r</RoleName></member>"), BL_CHECK_OK, BL_OK,
-		  "p, with role r", "" },
-		{ profile, PROFILE(""), BL_CHECK_FAIL, BL_EINPUT, "p has no role", "Terraform" },
-		{ profile, IAM_ERROR(404, "NoSuchEntity"), BL_CHECK_FAIL, BL_EINPUT,
-		  "p does not exist", "Terraform" },
-		{ profile, IAM_ERROR(403, "AccessDenied"), BL_CHECK_SKIPPED, BL_OK, "AccessDenied",
-		  "" },
-		{ no_profile, { 0 }, BL_CHECK_SKIPPED, BL_OK, "names none", "" },
-		{ bucket,
-		  { .headers = "x-amz-bucket-region: us-east-1\r\n" },
-		  BL_CHECK_OK,
-		  BL_OK,
-		  "s3://bucket, in us-east-1",
-		  "" },
-		{ bucket,
-		  { .headers = "x-amz-bucket-region: eu-west-1\r\n" },
-		  BL_CHECK_WARN,
-		  BL_OK,
-		  "is in eu-west-1",
-		  "one region" },
-		{ bucket, { .status = 404 }, BL_CHECK_FAIL, BL_ENOENT, "404", "bucket" },
-		{ bucket, { .status = 403 }, BL_CHECK_FAIL, BL_EDENIED, "403", "s3:ListBucket" },
-		{ folder, { 0 }, BL_CHECK_SKIPPED, BL_OK, "no bucket", "" },
-		{ quota,
-		  { .body = "{\"Quota\":{\"Value\":0.0}}" },
-		  BL_CHECK_FAIL,
-		  BL_ECAPACITY,
-		  "0 vCPUs, but g6.xlarge needs 4",
-		  "request-service-quota-increase" },
-		{ quota,
-		  { .status = 400, .body = "{\"__type\":\"AccessDeniedException\"}" },
-		  BL_CHECK_SKIPPED,
-		  BL_OK,
-		  "AccessDeniedException",
-		  "servicequotas:" },
-		{ clock_of, { 0 }, BL_CHECK_OK, BL_OK, "within", "" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		struct canned *server = canned_start(&table[i].reply, 1);
+	for (size_t i = 0; i < BL_COUNT(meanings); i++) {
+		struct canned *server = canned_start(&meanings[i].reply, 1);
 		BL_AWS aws = client_of(canned_url(server, ""));
 		const struct bl_check *check = &checks.items[0];
 
 		checks.n = 0;
-		table[i].check(aws);
+		meanings[i].check(aws);
 		assert_int_equal(checks.n, 1);
-		if (check->state != table[i].state || check->code != table[i].code ||
-		    !strstr(check->seen, table[i].seen) || !strstr(check->next, table[i].next))
+		if (check->state != meanings[i].state || check->code != meanings[i].code ||
+		    !strstr(check->seen, meanings[i].seen) ||
+		    !strstr(check->next, meanings[i].next))
 			fail_msg("%zu: %s %d: %s / %s", i, bl_check_state_name(check->state),
 			         check->code, check->seen, check->next);
 		canned_stop(server);
