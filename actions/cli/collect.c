@@ -47,6 +47,7 @@ struct collecting {
 	bool may_launch;
 	struct due due[RUNS_MAX];
 	size_t n, finished, failed;
+	char files[4096]; /* each report's in a folder named for its run */
 };
 
 /* A run that trains on somebody's own machine is theirs to finish. */
@@ -64,6 +65,16 @@ static int note_due(void *arg, const struct bl_recent *recent, struct bl_err *er
 	return 0;
 }
 
+/* PLACE/RUN: of all reports PLACE. */
+static void note_files(struct collecting *collecting, const char *folder)
+{
+	const char *slash = strrchr(folder, '/');
+
+	if (slash)
+		snprintf(collecting->files, sizeof(collecting->files), "%.*s",
+		         (int)(slash - folder), folder);
+}
+
 static int report(struct collecting *collecting, const char *run, struct bl_err *err)
 {
 	static struct report_published published; /* large */
@@ -74,6 +85,7 @@ static int report(struct collecting *collecting, const char *run, struct bl_err 
 		return -1;
 	if (published.already)
 		return 0;
+	note_files(collecting, published.folder);
 	collecting->finished++;
 	printf("%s  %s  %s%s%s\n", run, bl_status_word(published.result.status),
 	       published.missed ? "reported in part" : "reported", *published.verdict ? ": " : "",
@@ -149,11 +161,13 @@ static int finish_all(struct collecting *collecting, struct bl_err *err)
 static void conclude(const struct collecting *collecting)
 {
 	char finished[24];
-	const struct workflow_pair pair = { "collected", finished };
+	const struct workflow_pair outputs[] = { { "collected", finished },
+		                                 { "files", collecting->files } };
 	struct bl_err err = { 0 };
 
 	snprintf(finished, sizeof(finished), "%zu", collecting->finished);
-	if (workflow_write(WORKFLOW_OUTPUT, &pair, 1, &err) && err.code != BL_ENOENT)
+	if (workflow_write(WORKFLOW_OUTPUT, outputs, BL_COUNT(outputs), &err) &&
+	    err.code != BL_ENOENT)
 		bl_log_err(BL_LOG_WARN, &err);
 	if (!collecting->finished && !collecting->failed)
 		bl_log(BL_LOG_INFO, "nothing to finish");

@@ -25,8 +25,9 @@ from registries import BASE_LAYERS, Layout
 NUMBER = 12
 OWNER, NAME = REPOSITORY.split("/")
 RELEASE = "acme/branchline@v1"
-CHECKOUT = re.search(r"actions/checkout@[0-9a-f]{40}",
-                     (ROOT / ".github/workflows/train.yml").read_text())[0]
+# The actions of others that our workflows use, by their pins; stand-ins take their place.
+PINS = {pin.split("@")[0]: pin for pin in re.findall(
+    r"actions/(?:checkout|upload-artifact)@[0-9a-f]{40}", (ROOT / ".github/workflows/train.yml").read_text())}
 SUBJECT = f"repo:{OWNER}@{OWNER_ID}/{NAME}@{REPOSITORY_ID}"
 CONTEXTS = ("pull_request", "ref:refs/heads/main", "ref:refs/heads/topic")
 CONFIG = """\
@@ -43,21 +44,6 @@ jobs:
   smoke: {hyperparameters: {lr: 0.2}, max_runtime: 10m}
 default_job: full
 """
-# What actions/checkout does with one commit; act and GitHub give it $GITHUB_REPOSITORY.
-CHECKOUT_ACTION = """\
-name: Checkout
-description: One commit of the test's repository.
-inputs:
-  ref: {description: ".", default: ""}
-  persist-credentials: {description: ".", default: "true"}
-runs:
-  using: composite
-  steps:
-    - shell: sh -eu {0}
-      env: {REF: "${{ inputs.ref }}", KEEP: "${{ inputs.persist-credentials }}"}
-      run: |
-        [ "$KEEP" = false ]
-""" + "".join(f"        {line}\n" for line in workflow.CHECKOUT.splitlines())
 
 
 def find_act():
@@ -131,7 +117,7 @@ class World:
         self.pull()
         peer.role(arn=peer.told["role"], trust={"StringEquals": {
             "aud": "sts.amazonaws.com", "sub": [f"{SUBJECT}:{context}" for context in CONTEXTS]}})
-        self.release, self.checkout = release / "branchline", release / "checkout"
+        self.release, self.others = release / "branchline", release / "others"
         self.runs = 0
         self.variables = {"AWS_ROLE_ARN": peer.told["role"], "AWS_REGION": "us-east-1",
                           "TRAINING_IMAGE": IMAGE_REPOSITORY}
@@ -145,6 +131,8 @@ class World:
         peer.stack(templates=[dict(STACK["templates"][0], id=TEMPLATE, version=TEMPLATE_VERSION)],
                    subnets=[{"id": subnet, "zone": zone} for zone, subnet in SUBNETS.items()])
         self.env["ORIGIN"] = f"file://{self.repo.path}"
+        self.artifacts = path / "artifacts"
+        self.env["ARTIFACTS"] = str(self.artifacts)
 
     def know(self):
         """GitHub has what the repository has."""
@@ -231,8 +219,9 @@ class World:
         words = [find_act(), event["name"], "-W", f".github/workflows/{file}", "-e", home / "event.json",
                  "-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--json", "--actor", "alice",
                  "--local-repository", f"{RELEASE}={self.release}",
-                 "--local-repository", f"{CHECKOUT}={self.checkout}",
                  "--secret", f"GITHUB_TOKEN={self.token()}"]
+        for name, pin in PINS.items():
+            words += ["--local-repository", f"{pin}={self.others / name}"]
         for name, value in self.variables.items():
             words += ["--var", f"{name}={value}"]
         for name, value in {**self.job_env(event, run_id, attempt), **env}.items():
@@ -298,7 +287,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def release(bin_dir, tmp_path_factory):
-    """A release's commit, and actions/checkout as our jobs have it."""
+    """A release's commit, and stand-ins for the actions of others."""
     folder = tmp_path_factory.mktemp("release")
     actions_with(bin_dir, folder / "branchline" / "actions")
     for source in (ROOT / ".github" / "workflows").glob("*.yml"):
@@ -307,8 +296,9 @@ def release(bin_dir, tmp_path_factory):
         target = folder / "branchline" / ".github" / "workflows" / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(done.stdout)
-    (folder / "checkout").mkdir()
-    (folder / "checkout" / "action.yml").write_text(CHECKOUT_ACTION)
+    for name, other in workflow.OTHERS.items():
+        (folder / "others" / name).mkdir(parents=True)
+        (folder / "others" / name / "action.yml").write_text(other.document())
     return folder
 
 

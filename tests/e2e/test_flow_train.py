@@ -23,7 +23,8 @@ FAST = {"BRANCHLINE_TEST_WAIT_SPEED": SPEED, "BRANCHLINE_TEST_WRITES_AT_ONCE": "
 # A heartbeat that stands still is soon dead when time is fast: for runs that only live.
 STEADY = {"BRANCHLINE_TEST_WRITES_AT_ONCE": "1"}
 STEPS = ["Guard", "Check out what guard looked at", "Collect what ended meanwhile", "Push the image",
-         "Launch", "Wait", "Report"]
+         "Launch", "Wait", "Report", "Keep the report's files"]
+FILES = {"report.md", "report.html", "report.json", "curves.svg"}
 
 
 def launched(world, but=()):  # noqa: F811
@@ -93,6 +94,7 @@ def test_a_label_becomes_a_report(world, label, job):  # noqa: F811
     assert any(status["state"] == "success" for status in world.github.statuses(world.repo.topic))
     assert world.github.labels(NUMBER) == []
     assert len(world.peer.instances()) == 1
+    assert {path.name for path in (world.artifacts / f"branchline-{played.run}").iterdir()} == FILES
     tell(f"labelled-{job}", world, story)
 
 
@@ -105,6 +107,7 @@ def test_a_failure_is_red_and_says_why(world):  # noqa: F811
     body = world.github.sticky(NUMBER, "full")["body"]
     assert "ValueError: wrong shape" in body and played.has("FAILURE")
     assert "Cancel" not in story.steps
+    assert "wrong shape" in (world.artifacts / f"branchline-{played.run}" / "report.md").read_text()
     tell("failed", world, story)
 
 
@@ -113,6 +116,7 @@ def test_a_job_that_runs_again_adopts_its_run(world):  # noqa: F811
     assert story.status == 0, story
     again = world.act(world.labeled(), run_id=4711, attempt=2, **FAST)
     assert again.status == 0, again
+    assert again.steps["Keep the report's files"] == "success", "its name is there already"
     assert world.runs_stored() == [played.run] and len(world.peer.instances()) == 1
     assert len(world.github.comments(NUMBER)) == 1
 
@@ -168,6 +172,9 @@ def test_a_job_hands_over_and_collect_finishes(world):  # noqa: F811
     assert after.status == 0, after
     assert played.has("reported.json") and "1.25" in world.github.sticky(NUMBER)["body"]
     assert len(world.github.comments(NUMBER)) == 1
+    assert {path.name for path in (world.artifacts / "branchline-reports" / played.run).iterdir()} == FILES
+    none = world.run(world.schedule(), file="collect.yml", name="collect")
+    assert none.status == 0 and "Keep the reports' files" not in none.steps, "nothing was reported"
 
 
 @pytest.mark.parametrize("step", ["Launch", "Wait"])

@@ -157,9 +157,11 @@ class Runner:
     def step(self, step, cancel_at):
         inputs = {key.replace("-", "_"): self.fill(value) for key, value in step.get("with", {}).items()}
         self.ran.append(step["name"])
-        if step["uses"].startswith("actions/checkout@"):
-            done = self.job.run(CHECKOUT, "sh -eu {0}", {"REF": inputs.get("ref", "")}, check=False)
-            assert inputs["persist_credentials"] == "false"
+        other = step["uses"].split("@")[0]
+        if other in OTHERS:
+            env = {f"INPUT_{name.upper()}": inputs.get(name, "") for name in OTHERS[other].inputs}
+            assert set(inputs) <= set(OTHERS[other].inputs), inputs
+            done = self.job.run(OTHERS[other].script, "sh -eu {0}", env, check=False)
         else:
             watch = None if cancel_at is None else lambda process: cancel_at(step["name"], process)
             done = self.job.uses(self.find(step["uses"]), check=False, watch=watch, **inputs)
@@ -171,11 +173,37 @@ class Runner:
             self.failed = True
 
 
-# As actions/checkout: one commit, no credential left behind.
+class Other:
+    """A stand-in for somebody else's action: inputs (a_b for a-b) as INPUT_A_B, and a script."""
+
+    def __init__(self, inputs, script):
+        self.inputs, self.script = inputs, script
+
+    def document(self):
+        """Its action.yml, for act."""
+        names = {name: name.replace("_", "-") for name in self.inputs}
+        return "\n".join([
+            "name: stand-in", "description: .", "inputs:",
+            *(f'  {key}: {{description: ".", default: ""}}' for key in names.values()),
+            "runs:", "  using: composite", "  steps:", "    - shell: sh -eu {0}", "      env:",
+            *(f'        INPUT_{name.upper()}: "${{{{ inputs.{key} }}}}"' for name, key in names.items()),
+            "      run: |", *("        " + line for line in self.script.splitlines()), ""])
+
+
+# One commit, no credential left behind.
 CHECKOUT = """\
+[ "$INPUT_PERSIST_CREDENTIALS" = false ]
 git init -q . && git remote add origin "https://github.com/$GITHUB_REPOSITORY"
-git fetch -q --depth 1 "$ORIGIN" "${REF:-$GITHUB_SHA}" && git checkout -q --detach FETCH_HEAD
+git fetch -q --depth 1 "$ORIGIN" "${INPUT_REF:-$GITHUB_SHA}" && git checkout -q --detach FETCH_HEAD
 """
+# A folder's files into a folder of $ARTIFACTS; a name that is there is refused, as GitHub does also
+# when a job runs again.
+UPLOAD = """\
+[ "$INPUT_OVERWRITE" = true ] || [ ! -e "$ARTIFACTS/$INPUT_NAME" ]
+rm -rf "$ARTIFACTS/$INPUT_NAME" && mkdir -p "$ARTIFACTS" && cp -R "$INPUT_PATH" "$ARTIFACTS/$INPUT_NAME"
+"""
+OTHERS = {"actions/checkout": Other(["ref", "persist_credentials"], CHECKOUT),
+          "actions/upload-artifact": Other(["name", "path", "if_no_files_found", "overwrite"], UPLOAD)}
 
 
 def cancel_as_github(process, first=7.5, second=2.5):
