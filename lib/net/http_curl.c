@@ -64,9 +64,13 @@ static int act(struct bl_http *http, curl_socket_t fd, int mask, struct bl_err *
 {
 	int running;
 
+	if (http->is_spoilt)
+		return bl_fail(err, BL_ENOMEM, "http: it ran out of memory before");
 	http->is_inside = true;
 	CURLMcode code = curl_multi_socket_action(http->multi, fd, mask, &running);
 	http->is_inside = false;
+	/* libcurl 7.88 keeps a socket whose table it could not make, and would divide by its size */
+	http->is_spoilt = code == CURLM_OUT_OF_MEMORY;
 	if (code == CURLM_OUT_OF_MEMORY)
 		return bl_fail(err, BL_ENOMEM, "http: out of memory");
 	if (code != CURLM_OK)

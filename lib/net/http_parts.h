@@ -105,6 +105,7 @@ struct bl_http {
 	size_t n_calls;
 	bool has_cancelled;
 	bool is_inside;             /* libcurl, which must not be entered again */
+	bool is_spoilt;             /* for want of memory: nothing more is asked of libcurl */
 	int64_t due_ms;             /* by bl_mono_ms(): when to judge next */
 	int64_t timer_ms;           /* by libcurl's clock: when it wants to be called; -1: never */
 	struct pollfd *fds, *ready; /* what libcurl waits for; those of them that are ready */

@@ -336,26 +336,39 @@ static void a_silent_server_is_given_up(void **state)
 
 static const char *story_url;
 
-static int exchange_story(struct bl_err *err)
+static int one_of_a_story(struct bl_http *http, struct bl_err *err)
 {
 	BL_AUTO(bl_http_reply) reply = { 0 };
-	struct bl_http_options options = { .max_idle = 2 };
 	struct bl_http_request request = { .method = "PUT",
 		                           .url = story_url,
 		                           .headers = "x-a: 1\nx-b: 2\n",
 		                           .bytes = "body",
 		                           .size = 4,
 		                           .reply_max = 100 };
-	BL_HTTP http = NULL;
 
-	if (bl_http_open(&options, &http, err))
-		return -1;
 	if (bl_http_send(http, &request, &reply, err)) {
 		/* libcurl calls some of it a name that cannot be resolved; no request went out */
 		return err->code == BL_ERETRY ? bl_recode(err, BL_ENOMEM) : -1;
 	}
 	/* a library that lacked memory for a header must not send the request without it */
 	return reply.status == 200 ? 0 : bl_fail(err, BL_EBUG, "status %d", reply.status);
+}
+
+/* One that ended behind its head must not have the next one taken for its body. */
+static int exchange_story(struct bl_err *err)
+{
+	struct bl_http_options options = { .max_idle = 2 };
+	BL_HTTP http = NULL;
+
+	if (bl_http_open(&options, &http, err))
+		return -1;
+	for (unsigned i = 0; i < 3; i++) {
+		struct bl_err other = { 0 };
+
+		if (one_of_a_story(http, &other) && (!err->code || other.code != BL_ENOMEM))
+			*err = other;
+	}
+	return err->code ? -1 : 0;
 }
 
 static void no_allocation_is_trusted(void **state)
