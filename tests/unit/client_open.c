@@ -53,9 +53,13 @@ struct bl_aws *client_of(const char *url)
 void each_allocation_fails_at(const struct canned_reply *reply, struct bl_aws **aws,
                               alloc_story *story, unsigned max)
 {
-	struct canned *server = canned_start(reply, 1);
+	struct canned_reply posted = *reply;
+	struct canned *server;
 	struct bl_err err = { 0 };
 
+	posted.on = "POST / ";
+	posted.end = CANNED_CLOSE;
+	server = canned_start(&posted, 1);
 	*aws = client_of(canned_url(server, ""));
 	must(story(&err), &err); /* what is set up once has thousands */
 	each_allocation_fails(story, max);

@@ -14,7 +14,7 @@ struct bl_aws *client_of(const char *url);
 BL_MUST int open_client(struct bl_aws **out, struct bl_err *err);
 
 /* each_allocation_fails() of a story that asks a server through *aws, its client meanwhile; the
- * server answers everything with `reply`. */
+ * server answers every POST with `reply`, and closes. */
 void each_allocation_fails_at(const struct canned_reply *reply, struct bl_aws **aws,
                               alloc_story *story, unsigned max);
 

@@ -14,6 +14,9 @@
  * returned; err must hold BL_ENOMEM (or be clean on 0). A crash, a leak of the latch
  * (0 returned with err set), -1 without a code, or another code fails the test.
  * The count of passes is bounded by `max`.
+ *
+ * What is open beforehand is shared by all passes: a connection on which one of them ended within
+ * its request would carry the next one's. Servers of such stories therefore close (CANNED_CLOSE).
  */
 typedef int alloc_story(struct bl_err *err);
 

@@ -217,7 +217,9 @@ static void no_allocation_is_taken_for_granted(void **state)
 
 	shared_store = *state;
 	for (size_t i = 0; i < BL_COUNT(table); i++) {
-		const struct canned_reply reply = { .body = table[i].body };
+		const struct canned_reply reply = { .on = "POST / ",
+			                            .end = CANNED_CLOSE,
+			                            .body = table[i].body };
 		struct bl_err err = { 0 };
 
 		shared = engine_on(&reply, 1, *state);

@@ -71,7 +71,7 @@ static int ask(struct bl_err *err)
 static void asking_fails_cleanly(void **state)
 {
 	const struct canned_reply replies[] = {
-		{ .body = TYPES },
+		{ .on = "POST / ", .end = CANNED_CLOSE, .body = TYPES },
 	};
 	struct canned *server = canned_start(replies, 1);
 	struct bl_err err = { 0 };
