@@ -84,8 +84,10 @@ static int append(const char *variable, const char *path, const struct bl_buf *t
 {
 	BL_FD fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return bl_fail_errno(err, errno, "%s '%.200s'", variable, path);
+	if (fd < 0) {
+		bl_fail_errno(err, errno, "%s '%.200s'", variable, path);
+		return bl_recode(err, BL_EIO); /* BL_ENOENT says that there is no such step */
+	}
 	return bl_fs_write(fd, bl_buf_text(text), text->len, err);
 }
 

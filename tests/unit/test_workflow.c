@@ -163,6 +163,10 @@ static void what_is_not_for_steps_is_refused_as_a_whole(void **state)
 	setenv("GITHUB_OUTPUT", "", 1);
 	assert_int_equal(workflow_write(WORKFLOW_OUTPUT, NULL, 0, &err), -1);
 	assert_int_equal(err.code, BL_ENOENT);
+	bl_err_clear(&err); /* a step whose outputs are lost is no other than a step */
+	setenv("GITHUB_OUTPUT", "/nonexistent/outputs", 1);
+	assert_int_equal(workflow_write(WORKFLOW_OUTPUT, NULL, 0, &err), -1);
+	assert_int_equal(err.code, BL_EIO);
 }
 
 /* --- Memory ----------------------------------------------------------------------------------- */
