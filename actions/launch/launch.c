@@ -120,6 +120,7 @@ static int write_outputs(const struct launched *launched, struct bl_err *err)
 	return 0;
 }
 
+/* Known to the steps after this one, to what ends the job and to the comment of a failure. */
 static int remember(const struct launched *launched, struct bl_err *err)
 {
 	struct told_run told = { 0 };
@@ -131,17 +132,20 @@ static int remember(const struct launched *launched, struct bl_err *err)
 	return tell_run_write(&told, err);
 }
 
-static int summarise(const struct launching *launching, struct bl_err *err)
+/* A machine is not given up over it. */
+static void summarise(const struct launching *launching)
 {
 	BL_AUTO(bl_buf) text = BL_BUF(65536);
+	struct bl_err missed = { 0 };
 
 	if (!launching->guarded.in_workflow || launching->adopt != BL_ADOPT_CREATE)
-		return 0;
+		return;
 	bl_buf_addf(&text, "### Launch of `%s`\n\n", launching->run);
 	launch_show_prices(launching, LAUNCH_MARKDOWN, &text);
 	bl_buf_addc(&text, '\n');
 	launch_show_estimate(launching, LAUNCH_MARKDOWN, &text);
-	return workflow_summary(&text, err);
+	if (workflow_summary(&text, &missed))
+		bl_log_err(BL_LOG_WARN, &missed);
 }
 
 /* --- Launching -------------------------------------------------------------------------------- */
@@ -156,19 +160,6 @@ static void fill(const struct launching *launching, struct launched *out)
 	out->estimate_usd = launching->estimate.usd_max;
 }
 
-/* What an adopted run was thought to cost stands in its document. */
-static int read_adopted(struct launching *launching, struct bl_err *err)
-{
-	BL_AUTO(bl_run) run = { 0 };
-
-	launching->estimate.usd_max = (double)NAN;
-	if (bl_run_read(launching->cloud.store, launching->run, &run, err))
-		return -1;
-	launching->estimate.usd_max =
-		bl_value_real_or(run.doc, "compute.estimate.usd_max", (double)NAN);
-	return 0;
-}
-
 static int decide(struct launching *launching, struct bl_err *err)
 {
 	int rc;
@@ -176,9 +167,7 @@ static int decide(struct launching *launching, struct bl_err *err)
 	group("launch: checks and prices");
 	bl_http_stop_when(&stop); /* nothing is bought yet that would have to be ended */
 	rc = launch_phases(launching, what, BL_COUNT(what), err);
-	if (!rc && launching->adopt != BL_ADOPT_CREATE)
-		rc = read_adopted(launching, err);
-	else if (!rc)
+	if (!rc && launching->adopt == BL_ADOPT_CREATE)
 		rc = launch_phases(launching, how, BL_COUNT(how), err);
 	bl_http_stop_when(NULL);
 	end_group();
@@ -204,7 +193,9 @@ static int buy(struct launching *launching, struct tell *tell, struct launched *
 	group("launch: purchase");
 	if (launching->adopt == BL_ADOPT_CREATE)
 		rc = launch_phases(launching, first_writes, BL_COUNT(first_writes), err);
-	bl_started_init(&out->started);
+	fill(launching, out);
+	if (!rc)
+		rc = remember(out, err);
 	if (!rc) {
 		tell_state(tell, launching, BL_COMMENT_LAUNCHING, &out->started);
 		rc = launch_buy(launching, &out->started, err);
@@ -238,12 +229,17 @@ static int go(struct launching *launching, struct tell *tell, struct launched *o
 		return -1;
 	show_prices(launching);
 	tell_open(tell, &launching->guarded, 0, launching->guarded.key);
-	if (launching->adopt != BL_ADOPT_DONE && buy(launching, tell, out, err))
-		return -1;
 	fill(launching, out);
-	BL_FAILPOINT("launch.outputs.before");
-	if (remember(out, err) || write_outputs(out, err) || summarise(launching, err))
+	if (!out->succeeded && buy(launching, tell, out, err))
 		return -1;
+	BL_FAILPOINT("launch.outputs.before");
+	if (remember(out, err) || write_outputs(out, err))
+		return bl_next(err,
+		               "run %s goes on all the same: `branchline wait %s` follows it, "
+		               "`branchline cancel %s` ends it; the job finds it when it is run "
+		               "again",
+		               out->run, out->run, out->run);
+	summarise(launching);
 	BL_FAILPOINT("launch.outputs.after");
 	if (!out->succeeded)
 		tell_state(tell, launching, BL_COMMENT_BOOTING, &out->started);

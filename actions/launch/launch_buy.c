@@ -155,18 +155,24 @@ static int buy(struct launching *launching, const struct bl_run *run, struct bl_
                struct bl_err *err)
 {
 	const struct bl_launch_place place = place_of(launching);
+	enum bl_class lack = BL_CLASS_NONE;
 	char sha256[BL_SHA256_HEX];
 	struct bl_launch_order order = { .purchases = &launching->purchases,
-		                         .disk_usd_hour = launching->estimate.disk_usd_hour };
+		                         .disk_usd_hour = launching->estimate.disk_usd_hour,
+		                         .lack = &lack };
 
 	if (launching->spec.len) {
 		if (bl_sha256_of(bl_buf_text(&launching->spec), launching->spec.len, sha256, err))
 			return -1;
 		order.spec_sha256 = sha256;
 	}
-	if (launching->adopt == BL_ADOPT_CREATE && !launching->is_local)
-		return bl_launch_buy(&place, run, 1, &order, out, err);
-	return bl_launch_attempt(&place, run, 1, false, out, err);
+	if (launching->adopt != BL_ADOPT_CREATE || launching->is_local)
+		return bl_launch_attempt(&place, run, 1, false, out, err);
+	if (!bl_launch_buy(&place, run, 1, &order, out, err))
+		return 0;
+	if (err->code == BL_ECAPACITY)
+		launching->class = lack;
+	return -1;
 }
 
 int launch_buy(struct launching *launching, struct bl_started *out, struct bl_err *err)
@@ -175,7 +181,8 @@ int launch_buy(struct launching *launching, struct bl_started *out, struct bl_er
 	int todo = 1;
 
 	bl_started_init(out);
-	if (launching->adopt != BL_ADOPT_CREATE)
+	/* ours too, where another launch of this job was first to store it */
+	if (launching->adopt != BL_ADOPT_CREATE || !launching->spec.len)
 		todo = find_started(launching, out, err);
 	if (todo <= 0)
 		return todo;

@@ -11,6 +11,7 @@
 #include "codec/json.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +78,11 @@ static int look_up(struct launching *launching, bool joined, struct bl_outcome *
 	has_key = !bl_launch_key_read(store, launching->key, launching->run, err);
 	if (has_key)
 		has_run = !bl_run_read(store, launching->run, &run, err);
-	if (has_run)
+	if (has_run) {
+		launching->estimate.usd_max =
+			bl_value_real_or(run.doc, "compute.estimate.usd_max", (double)NAN);
 		has_outcome = !bl_outcome_read(store, launching->run, outcome, err);
+	}
 	if (err->code && err->code != BL_ENOENT)
 		return -1;
 	bl_err_clear(err);

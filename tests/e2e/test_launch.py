@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """launch: what is bought, and what later steps and readers find."""
 import json
+import os
 
 import pytest
 
@@ -111,6 +112,32 @@ def test_from_a_laptop(launches):  # noqa: F811
     assert not [key for key in launches.peer.objects() if key.startswith("index/")]
     again = json.loads(launches("--json").stdout)
     assert again["run"] != told["run"], "each launch of a person is a run"
+
+
+@pytest.mark.parametrize("name", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
+def test_a_machine_that_could_not_be_told_is_not_forgotten(launches, name):  # noqa: F811
+    """The purchase stands: later steps and people know the run, and the job that is run again finds it."""
+    env = launches.job()
+    lost = launches.finish(launches.start(env=dict(env, **{name: "/nonexistent/file"})), env)
+    run, = launches.runs()
+    assert lost.code == (70 if name == "GITHUB_OUTPUT" else 0) and name in lost.stderr, lost
+    if lost.code:
+        assert f"branchline wait {run}" in lost.stderr and f"branchline cancel {run}" in lost.stderr
+    with open(f"{env['RUNNER_TEMP']}/branchline/run.json") as kept:
+        assert json.load(kept)["run"] == run
+    assert launches(env=env).run == run and launches.one_box()["tags"]["branchline:run"] == run
+
+
+def test_what_cannot_be_remembered_is_not_bought(launches):  # noqa: F811
+    env = launches.dispatch()
+    kept = f"{env['RUNNER_TEMP']}/branchline/run.json"
+    os.makedirs(f"{kept}/in-the-way")
+    done = launches(env=env, code=70)
+    assert "run.json" in done.stderr and not launches.peer.instances()
+    os.rmdir(f"{kept}/in-the-way")
+    os.rmdir(kept)
+    launches(env=env)
+    assert len(launches.runs()) == 1 and launches.one_box()
 
 
 def test_guard_that_left_the_event_alone_is_quiet(launches):  # noqa: F811

@@ -104,6 +104,13 @@ def test_no_capacity_names_every_pool(launches):  # noqa: F811
     assert launches.has(run, "FAILURE")
 
 
+def test_quota_of_every_pool(launches):  # noqa: F811
+    """Not in the checks' figures, but in EC2's answer: another class, which no relaunch mends."""
+    launches.peer.capacity(code="VcpuLimitExceeded")
+    refused(launches, 3, "quota forbids every pool", "VcpuLimitExceeded", "Service Quotas")
+    assert launches.outcome(launches.runs()[0])["class"] == "quota"
+
+
 def test_may_not_buy(launches):  # noqa: F811
     launches.peer.script(operation="CreateFleet", status=403, error="UnauthorizedOperation", count=9)
     refused(launches, 4, "UnauthorizedOperation")
