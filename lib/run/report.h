@@ -183,6 +183,8 @@ void bl_report_done(struct bl_report *report);
 BL_MUST int bl_report_judge(struct bl_report *report, struct bl_err *err);
 const struct bl_row *bl_report_row(const struct bl_report *report, const char *name);
 const struct bl_side *bl_report_reference(const struct bl_report *report); /* NULL: none */
+/* It ended well without anything to compare it with: a reader is told how to get a baseline. */
+bool bl_report_wants_baseline(const struct bl_report *report);
 /* "▼ −0.042 better", in characters of our own only; nothing when there is nothing to say. */
 void bl_report_change(const struct bl_row *row, struct bl_buf *out);
 /* The last lines of a log, at most max_bytes; lines: how many. A longer one is cut at its start. */

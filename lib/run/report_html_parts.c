@@ -59,8 +59,7 @@ static void add_row(const struct bl_report *report, const struct bl_row *row, st
 void bl_html_metrics(const struct bl_report *report, struct bl_buf *out)
 {
 	bl_buf_adds(out, "<h2>Metrics</h2>\n");
-	if (!report->baseline.present && report->now.ended &&
-	    report->now.result.status == BL_STATUS_SUCCESS)
+	if (bl_report_wants_baseline(report))
 		bl_buf_adds(
 			out,
 			"<p class=\"card note\">No baseline yet: make one with <code>branchline "

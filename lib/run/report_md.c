@@ -37,8 +37,7 @@ static unsigned add_heading(const struct bl_report *report, struct bl_buf *out)
 /* What a table without a baseline leaves open. */
 static unsigned add_no_baseline(const struct bl_report *report, struct bl_buf *out)
 {
-	if (report->baseline.present || !report->now.ended ||
-	    report->now.result.status != BL_STATUS_SUCCESS)
+	if (!bl_report_wants_baseline(report))
 		return 0;
 	bl_buf_adds(out, "No baseline yet");
 	if (report->why[0]) {

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#define NEXT_BYTES ((size_t)768) /* the longest that a report has */
+
 struct bl_md_part bl_md_part_of(size_t room, struct bl_buf *out)
 {
 	return (struct bl_md_part){ .row = BL_BUF(64u << 10), .out = out, .room = room };
@@ -58,12 +60,39 @@ void bl_md_bullet(const char *name, const char *value, struct bl_buf *out)
 	bl_buf_addc(out, '\n');
 }
 
+static void add_part(void (*write)(struct bl_buf *, const char *, size_t), const char *text,
+                     size_t len, struct bl_buf *out)
+{
+	BL_AUTO(bl_buf) part = BL_BUF(NEXT_BYTES);
+
+	bl_buf_add(&part, text, len);
+	if (part.failed)
+		out->failed = part.failed;
+	write(out, bl_buf_text(&part), len);
+}
+
+/* What stands between backticks becomes code, as it is meant in messages of ours. */
+static void add_marked(const char *text, struct bl_buf *out)
+{
+	while (strlen(text) < NEXT_BYTES && !strstr(text, "``")) {
+		size_t len = strcspn(text, "`");
+		const char *end = text[len] ? strchr(text + len + 1, '`') : NULL;
+
+		if (!end)
+			break;
+		add_part(bl_text_md, text, len, out);
+		add_part(bl_text_code, text + len + 1, (size_t)(end - text) - len - 1, out);
+		text = end + 1;
+	}
+	bl_text_md(out, text, NEXT_BYTES);
+}
+
 unsigned bl_md_next(const char *text, struct bl_buf *out)
 {
 	if (!text[0])
 		return 0;
 	bl_buf_adds(out, "**Next:** ");
-	bl_text_md(out, text, 500);
+	add_marked(text, out);
 	bl_buf_adds(out, "\n\n");
 	return 2;
 }

@@ -118,6 +118,12 @@ const char *bl_run_short(const char *run)
 	return run + (len > 4 ? len - 4 : 0);
 }
 
+bool bl_report_wants_baseline(const struct bl_report *report)
+{
+	return !report->baseline.present && report->now.ended &&
+	       report->now.result.status == BL_STATUS_SUCCESS && report->mood != BL_MOOD_BAD;
+}
+
 /* "main", or "run q7xk" when the branch does not tell it from this run. */
 static void name_side(const struct bl_report *report, const struct bl_side *side,
                       struct bl_sentence to)

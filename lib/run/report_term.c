@@ -334,8 +334,7 @@ static void add_end(const struct screen *screen)
 	bl_buf_addf(screen->out, "\n  %srun ", screen->paint->dim);
 	bl_text_term(screen->out, report->now.run, BL_RUN_SIZE);
 	bl_buf_addf(screen->out, "%s\n", screen->paint->off);
-	if (!report->baseline.present && report->now.ended &&
-	    report->now.result.status == BL_STATUS_SUCCESS)
+	if (bl_report_wants_baseline(report))
 		bl_buf_adds(
 			screen->out,
 			"  No baseline yet: make one with `branchline baseline RUN`, or name a run "

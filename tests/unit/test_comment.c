@@ -138,6 +138,34 @@ static void what_is_unknown_is_left_out(void **state)
 	}
 }
 
+/* Messages of ours mark what is to be typed by backticks; a hostile one has them, too. */
+static void what_to_type_is_code(void **state)
+{
+	static const struct {
+		const char *next, *line;
+	} table[] = {
+		{ "add `id-token: write`, or `x|y`", "add `id-token: write`&#44; or x&#124;y" },
+		{ "`a` `", "`a` &#96;" },
+		{ "a ``b`` c", "a &#96;&#96;b&#96;&#96; c" },
+		{ "`@a <b>` @b", "`@a <b>` @\xe2\x80\x8b"
+		                 "b" },
+	};
+	BL_AUTO(bl_buf) out = BL_BUF(60000);
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(table); i++) {
+		struct bl_comment comment = full(BL_COMMENT_REFUSED);
+		char line[256];
+
+		comment.next = table[i].next;
+		write_it(&comment, &out);
+		check_markdown(bl_buf_text(&out));
+		snprintf(line, sizeof(line), "\n**Next:** %s\n\n", table[i].line);
+		if (!strstr(out.data, line))
+			fail_msg("not '%s' in:\n%s", line, out.data);
+	}
+}
+
 static void phases_are_words(void **state)
 {
 	static const struct {
@@ -314,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_verdict_comes_first),
 		cmocka_unit_test(what_is_unknown_is_left_out),
+		cmocka_unit_test(what_to_type_is_code),
 		cmocka_unit_test(phases_are_words),
 		cmocka_unit_test(commands_are_exact),
 		cmocka_unit_test(the_curve_is_drawn_while_it_runs),
