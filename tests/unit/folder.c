@@ -17,30 +17,38 @@
 char folder[64];
 int folder_fd = -1;
 
-/* Where memory is a file system an fsync costs nothing, and these tests sync a lot. */
-static const char *parent(void)
-{
-	return access("/dev/shm", W_OK | X_OK) ? "/tmp" : "/dev/shm";
-}
+static const char *above; /* the directory that it is in */
 
-int folder_make(void **state)
+static int make_below(const char *parent)
 {
-	(void)state;
-	snprintf(folder, sizeof(folder), "%s/bl-test-XXXXXX", parent());
+	above = parent;
+	snprintf(folder, sizeof(folder), "%s/bl-test-XXXXXX", above);
 	if (!mkdtemp(folder))
 		return -1;
 	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return folder_fd < 0;
 }
 
+int folder_make(void **state)
+{
+	(void)state;
+	return make_below(access("/dev/shm", W_OK | X_OK) ? "/tmp" : "/dev/shm");
+}
+
+int folder_make_in_tmp(void **state)
+{
+	(void)state;
+	return make_below("/tmp");
+}
+
 int folder_drop(void **state)
 {
 	struct bl_err err = { 0 };
-	int above = open(parent(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = bl_fs_remove_tree(above, folder + strlen(parent()) + 1, &err);
+	int parent = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = bl_fs_remove_tree(parent, folder + strlen(above) + 1, &err);
 
 	(void)state;
-	close(above);
+	close(parent);
 	close(folder_fd);
 	folder_fd = -1;
 	return rc;

@@ -7,13 +7,15 @@
 #include <stdbool.h>
 
 /*
- * A directory of a test's own below /dev/shm or /tmp, made by the set-up of each test and removed
- * after it, and the files that checkpoints are made of.
+ * A directory of a test's own, made by the set-up of each test and removed after it, and the files
+ * that checkpoints are made of.
  */
 extern char folder[64]; /* its path */
 extern int folder_fd;
 
+/* In memory where it can be: an fsync costs nothing there, and these tests sync a lot. */
 int folder_make(void **state);
+int folder_make_in_tmp(void **state); /* a file system as runs have it */
 int folder_drop(void **state);
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_drop)
 
