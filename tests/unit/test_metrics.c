@@ -3,17 +3,13 @@
 
 #include "tests/unit/cases.h"
 #include "tests/unit/failalloc.h"
+#include "tests/unit/folder.h"
 
-#include <fcntl.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -65,61 +61,13 @@ static void output_reads_as_expected(void **state)
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
-struct folder {
-	char path[64];
-};
-
-static struct folder folder_new(void)
+static void append(const char *path, const char *text)
 {
-	struct folder folder = { "/tmp/metrics-XXXXXX" };
-
-	assert_non_null(mkdtemp(folder.path));
-	return folder;
-}
-
-static const char *in_folder(const struct folder *folder, const char *name)
-{
-	static char path[4][512];
-	static size_t turn;
-
-	turn = (turn + 1) % 4;
-	snprintf(path[turn], sizeof(path[turn]), "%s/%s", folder->path, name);
-	return path[turn];
-}
-
-static void folder_done(struct folder *folder)
-{
-	static const char *const names[] = { "m",
-		                             "m2",
-		                             "metrics.json",
-		                             "trainer_state.json",
-		                             "a/b/c/metrics.json",
-		                             "checkpoint-10/trainer_state.json",
-		                             "checkpoint-20/trainer_state.json" };
-	static const char *const dirs[] = { "a/b/c", "a/b", "a", "checkpoint-10", "checkpoint-20" };
-
-	for (size_t i = 0; i < BL_COUNT(names); i++)
-		unlink(in_folder(folder, names[i]));
-	for (size_t i = 0; i < BL_COUNT(dirs); i++)
-		rmdir(in_folder(folder, dirs[i]));
-	assert_int_equal(rmdir(folder->path), 0);
-}
-
-static void write_file(const char *path, const char *mode, const char *text)
-{
-	FILE *file = fopen(path, mode);
+	FILE *file = fopen(path, "a");
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
 	assert_int_equal(fclose(file), 0);
-}
-
-/* Sets the modification time, in seconds: file systems and tests are fast. */
-static void dated(const char *path, time_t at)
-{
-	const struct timespec times[2] = { { .tv_sec = at }, { .tv_sec = at } };
-
-	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
 /* The records as STEP{VALUES}; in a row, for short expectations. Empties out. */
@@ -169,35 +117,31 @@ static void said_is(const struct bl_metrics *metrics, const char *expect)
 
 static void the_metrics_file_is_followed(void **state)
 {
-	struct folder folder = folder_new();
-	const char *path = in_folder(&folder, "m");
+	const char *path = folder_path("m");
 	struct bl_metrics *metrics = made(&(struct bl_metrics_where){ 1, path, { NULL } });
 
 	(void)state;
 	scan_shows(metrics, 1000, ""); /* not there yet */
-	write_file(path, "a", "{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo");
+	append(path, "{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo");
 	scan_shows(metrics, 2000, "1{\"loss\":2};");
 	scan_shows(metrics, 3000, "");
-	write_file(path, "a", "ss\":1.5}\nnot json\n{\"step\":3,\"loss\":NaN}\n");
+	append(path, "ss\":1.5}\nnot json\n{\"step\":3,\"loss\":NaN}\n");
 	scan_shows(metrics, 4000, "2{\"loss\":1.5};3{\"loss\":\"NaN\"};");
-	write_file(path, "w", "{\"step\":4,\"loss\":1}\n"); /* truncated: from its start */
+	rewrite_text("m", "{\"step\":4,\"loss\":1}\n"); /* truncated: from its start */
 	scan_shows(metrics, 5000, "4{\"loss\":1};");
-	write_file(path, "a", "{\"step\":5,\"loss\":0.5}\n");
-	write_file(in_folder(&folder, "m2"), "w",
-	           "{\"step\":6,\"loss\":0.4}\n{\"step\":7,\"loss\":1}");
-	assert_int_equal(rename(in_folder(&folder, "m2"), path), 0);
+	append(path, "{\"step\":5,\"loss\":0.5}\n");
+	put_text("m2", "{\"step\":6,\"loss\":0.4}\n{\"step\":7,\"loss\":1}");
+	assert_int_equal(rename(folder_path("m2"), path), 0);
 	/* replaced: the old one to its end, then the new one */
 	scan_shows(metrics, 6000, "5{\"loss\":0.5};6{\"loss\":0.4};");
 	finish_shows(metrics, "7{\"loss\":1};");
 	said_is(metrics, "$BRANCHLINE_METRICS (7 points)");
 	bl_metrics_free(metrics);
-	folder_done(&folder);
 }
 
 static void a_line_too_long_is_dropped_alone(void **state)
 {
-	struct folder folder = folder_new();
-	const char *path = in_folder(&folder, "m");
+	const char *path = folder_path("m");
 	struct bl_metrics *metrics = made(&(struct bl_metrics_where){ 1, path, { NULL } });
 	FILE *file = fopen(path, "w");
 
@@ -210,21 +154,19 @@ static void a_line_too_long_is_dropped_alone(void **state)
 	assert_int_equal(fclose(file), 0);
 	scan_shows(metrics, 1000, "1{\"a\":1};3{\"a\":3};");
 	bl_metrics_free(metrics);
-	folder_done(&folder);
 }
 
 /* Printed and written: what the file names is not taken from stdout, whoever is read first. */
 static void the_file_silences_stdout(void **state)
 {
-	struct folder folder = folder_new();
-	const char *path = in_folder(&folder, "m");
+	const char *path = folder_path("m");
 	struct bl_metrics *metrics = made(&(struct bl_metrics_where){ 1, path, { NULL } });
 	BL_AUTO(bl_buf) out = BL_BUF(OUT_MAX);
 	static const char hf[] = "{'loss': 1.2346, 'epoch': 0.1}";
 	static const char json[] = "{\"loss\": 1.23, \"extra\": 7}";
 
 	(void)state;
-	write_file(path, "a", "{\"step\":10,\"total_steps\":60,\"loss\":1.23456}\n");
+	append(path, "{\"step\":10,\"total_steps\":60,\"loss\":1.23456}\n");
 	bl_metrics_line(metrics, hf, strlen(hf), 1000, &out);
 	bl_metrics_line(metrics, json, strlen(json), 1001, &out);
 	assert_string_equal(brief(&out), "10{\"loss\":1.23456};10{\"extra\":7};");
@@ -232,7 +174,6 @@ static void the_file_silences_stdout(void **state)
 	said_is(metrics, "$BRANCHLINE_METRICS (1 point), JSON on stdout (1 point), ignoring "
 	                 "Trainer lines on stdout");
 	bl_metrics_free(metrics);
-	folder_done(&folder);
 }
 
 static const char history[] = "{\"log_history\": [{\"step\": 10, \"loss\": 2.0, \"epoch\": 0.1},\n"
@@ -240,21 +181,19 @@ static const char history[] = "{\"log_history\": [{\"step\": 10, \"loss\": 2.0, 
 
 static void trainer_state_gives_each_entry_once(void **state)
 {
-	struct folder folder = folder_new();
-	struct bl_metrics_where where = { .attempt = 1, .output_dirs = { folder.path } };
+	struct bl_metrics_where where = { .attempt = 1, .output_dirs = { folder } };
 	struct bl_metrics *metrics = made(&where);
+	static const char first[] = "checkpoint-10/trainer_state.json";
+	static const char second[] = "checkpoint-20/trainer_state.json";
 	char text[512];
 
 	(void)state;
-	mkdir(in_folder(&folder, "checkpoint-10"), 0755);
-	mkdir(in_folder(&folder, "checkpoint-20"), 0755);
-	const char *first = in_folder(&folder, "checkpoint-10/trainer_state.json");
-	write_file(first, "w", history); /* torn: no end */
-	dated(first, 100);
+	put_text(first, history); /* torn: no end */
+	set_mtime_ms(first, 100 * 1000);
 	scan_shows(metrics, 10000, "");
 	snprintf(text, sizeof(text), "%s]}", history);
-	write_file(first, "w", text);
-	dated(first, 101);
+	rewrite_text(first, text);
+	set_mtime_ms(first, 101 * 1000);
 	scan_shows(metrics, 11000, ""); /* walks every 5 s only */
 	scan_shows(metrics, 15000, "10{\"loss\":2};20{\"loss\":\"NaN\"};");
 	scan_shows(metrics, 20000, "");
@@ -262,9 +201,8 @@ static void trainer_state_gives_each_entry_once(void **state)
 	         "%s, {\"step\": 20, \"eval_loss\": 1.5},"
 	         "{\"step\": 30, \"loss\": 1}]}",
 	         history);
-	const char *second = in_folder(&folder, "checkpoint-20/trainer_state.json");
-	write_file(second, "w", text);
-	dated(second, 102);
+	put_text(second, text);
+	set_mtime_ms(second, 102 * 1000);
 	scan_shows(metrics, 25000, "20{\"eval_loss\":1.5};30{\"loss\":1};");
 	said_is(metrics, "trainer_state.json (4 points)");
 	bl_metrics_free(metrics);
@@ -274,36 +212,31 @@ static void trainer_state_gives_each_entry_once(void **state)
 	metrics = made(&where);
 	scan_shows(metrics, 30000, "");
 	snprintf(text + strlen(text) - 2, 64, ", {\"step\": 40, \"loss\": 0.5}]}");
-	write_file(in_folder(&folder, "trainer_state.json"), "w", text);
+	put_text("trainer_state.json", text);
 	finish_shows(metrics, "40{\"loss\":0.5};");
 	bl_metrics_free(metrics);
-	folder_done(&folder);
 }
 
 static void metrics_json_is_read_at_the_end(void **state)
 {
-	struct folder folder = folder_new();
-	const struct bl_metrics_where where = { .attempt = 1, .output_dirs = { folder.path } };
-	const char *path = in_folder(&folder, "a/b/c/metrics.json");
+	const struct bl_metrics_where where = { .attempt = 1, .output_dirs = { folder } };
+	static const char path[] = "a/b/c/metrics.json";
 
 	(void)state;
-	mkdir(in_folder(&folder, "a"), 0755);
-	mkdir(in_folder(&folder, "a/b"), 0755);
-	mkdir(in_folder(&folder, "a/b/c"), 0755);
-	write_file(path, "w", "{\"old\": 1}");
-	dated(path, 100);
+	put_text(path, "{\"old\": 1}");
+	set_mtime_ms(path, 100 * 1000);
 	struct bl_metrics *metrics = made(&where);
 	finish_shows(metrics, ""); /* it was there before */
 	bl_metrics_free(metrics);
 	metrics = made(&where);
-	write_file(path, "w",
-	           "{\"eval\": {\"acc\": 0.5, \"f1\": Infinity}, \"name\": \"x\",\n\"n\": [1]}\n");
-	dated(path, 101);
+	rewrite_text(
+		path,
+		"{\"eval\": {\"acc\": 0.5, \"f1\": Infinity}, \"name\": \"x\",\n\"n\": [1]}\n");
+	set_mtime_ms(path, 101 * 1000);
 	scan_shows(metrics, 10000, "");
 	finish_shows(metrics, "{\"eval.acc\":0.5,\"eval.f1\":\"Infinity\"};");
 	said_is(metrics, "metrics.json (1 point)");
 	bl_metrics_free(metrics);
-	folder_done(&folder);
 }
 
 static void a_held_line_waits_for_its_bar_a_second(void **state)
@@ -365,75 +298,13 @@ static void a_long_name_is_cut_between_characters(void **state)
 	bl_metrics_free(metrics);
 }
 
-/* --- The reader's side ------------------------------------------------------------------------ */
-
-static void the_latest_values_are_kept(void **state)
-{
-	static const char stream[] =
-		"{\"schema\":1,\"attempt\":1,\"at\":1,\"step\":10,\"source\":\"x\",\"total_steps\":"
-		"60,"
-		"\"values\":{\"loss\":2,\"grad_norm\":\"Infinity\",\"a.b\":1}}\n"
-		"{\"schema\":1,\"attempt\":1,\"at\":1,\"step\":20,\"source\":\"x\",\"values\":{"
-		"\"loss\":"
-		"\"NaN\"}}\ntorn\n{\"schema\":1,\"attempt\":1,\"at\":1,\"step\":30,\"source\":"
-		"\"x\","
-		"\"values\":{\"eval_loss\":\"NaN\"}}\n{\"schema\"";
-	struct bl_latest latest;
-
-	(void)state;
-	bl_latest_init(&latest);
-	assert_true(isnan(latest.step) && isnan(latest.bad_step));
-	assert_int_equal(bl_latest_feed(&latest, stream, strlen(stream)), strlen(stream) - 9);
-	assert_true(latest.step == 30 && latest.total_steps == 60);
-	assert_int_equal(latest.n, 4);
-	assert_string_equal(latest.values[0].name, "loss");
-	assert_true(isnan(latest.values[0].value) && latest.values[0].step == 20);
-	assert_true(latest.values[0].ever_bad && latest.values[1].ever_bad);
-	assert_string_equal(latest.values[2].name, "a.b");
-	assert_false(latest.values[2].ever_bad);
-	assert_string_equal(latest.bad_name, "loss");
-	assert_true(latest.bad_step == 20);
-}
-
-static void a_hundred_names_do_not_overflow(void **state)
-{
-	struct bl_latest latest;
-	char line[256];
-
-	(void)state;
-	bl_latest_init(&latest);
-	for (int i = 0; i < 100; i++) {
-		int len = snprintf(line, sizeof(line),
-		                   "{\"step\":%d,\"values\":{\"n%d\":1,\"loss\":\"NaN\"}}\n", i, i);
-		assert_int_equal(bl_latest_feed(&latest, line, (size_t)len), len);
-	}
-	assert_int_equal(latest.n, BL_LATEST_MAX);
-	assert_true(latest.bad_step == 0);
-}
-
-static void goals_follow_from_names(void **state)
-{
-	static const char *const min[] = { "loss",       "eval_loss", "train/Loss", "error_rate",
-		                           "perplexity", "wer",       "eval.ppl",   "test_rmse",
-		                           "val-mae",    "eval_cer",  "RMSE" };
-	static const char *const max[] = { "acc",   "accuracy", "f1",     "bleu",  "rougeL",
-		                           "power", "answer",   "reward", "lower", "" };
-
-	(void)state;
-	for (size_t i = 0; i < BL_COUNT(min); i++)
-		assert_true(bl_metric_goal_is_min(min[i]));
-	for (size_t i = 0; i < BL_COUNT(max); i++)
-		assert_false(bl_metric_goal_is_min(max[i]));
-}
-
 /* More than one look may show: it ends early, says so, and nothing is lost or told twice. */
 static void a_long_file_comes_in_pieces(void **state)
 {
 	enum { POINTS = 60000 };
 	BL_AUTO(bl_buf) out = BL_BUF(OUT_MAX);
-	struct bl_metrics_where where = { .attempt = 1 };
-	char path[] = "/tmp/metrics-XXXXXX";
-	FILE *file = fdopen(mkstemp(path), "w");
+	const struct bl_metrics_where where = { 1, folder_path("m"), { NULL } };
+	FILE *file = fopen(where.metrics_file, "w");
 	struct bl_metrics *metrics;
 	struct bl_err err = { 0 };
 	size_t looks = 0, lines = 0;
@@ -444,7 +315,6 @@ static void a_long_file_comes_in_pieces(void **state)
 	for (int step = 1; step <= POINTS; step++)
 		fprintf(file, "{\"step\":%d,\"loss\":0.5}\n", step);
 	fclose(file);
-	where.metrics_file = path;
 	assert_int_equal(bl_metrics_new(&where, &metrics, &err), 0);
 	for (; more; looks++) {
 		more = bl_metrics_finish(metrics, 1, &out);
@@ -456,7 +326,6 @@ static void a_long_file_comes_in_pieces(void **state)
 	assert_int_equal(lines, POINTS);
 	assert_true(looks > 2);
 	bl_metrics_free(metrics);
-	unlink(path);
 }
 
 static int whole_story(struct bl_err *err)
@@ -485,19 +354,16 @@ static void a_failed_allocation_costs_a_metric(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_long_file_comes_in_pieces),
+		FOLDER_TEST(a_long_file_comes_in_pieces),
 		cmocka_unit_test(output_reads_as_expected),
-		cmocka_unit_test(the_metrics_file_is_followed),
-		cmocka_unit_test(a_line_too_long_is_dropped_alone),
-		cmocka_unit_test(the_file_silences_stdout),
-		cmocka_unit_test(trainer_state_gives_each_entry_once),
-		cmocka_unit_test(metrics_json_is_read_at_the_end),
+		FOLDER_TEST(the_metrics_file_is_followed),
+		FOLDER_TEST(a_line_too_long_is_dropped_alone),
+		FOLDER_TEST(the_file_silences_stdout),
+		FOLDER_TEST(trainer_state_gives_each_entry_once),
+		FOLDER_TEST(metrics_json_is_read_at_the_end),
 		cmocka_unit_test(a_held_line_waits_for_its_bar_a_second),
 		cmocka_unit_test(names_and_values_are_bounded),
 		cmocka_unit_test(a_long_name_is_cut_between_characters),
-		cmocka_unit_test(the_latest_values_are_kept),
-		cmocka_unit_test(a_hundred_names_do_not_overflow),
-		cmocka_unit_test(goals_follow_from_names),
 		cmocka_unit_test(a_failed_allocation_costs_a_metric),
 	};
 
