@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/repo.h"
 
+#include "tests/unit/folder.h"
+
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -77,4 +79,32 @@ void repo_ask(char *text, size_t size, const char *dir, const char *const *args)
 	assert_int_equal(repo_run(dir, args, &out), 0);
 	snprintf(text, size, "%s", bl_buf_text(&out));
 	text[strcspn(text, "\n")] = '\0';
+}
+
+int repo_make(void **state)
+{
+	if (folder_make(state))
+		return -1;
+	setenv("HOME", folder, 1);
+	setenv("XDG_CONFIG_HOME", folder, 1);
+	put_text("repo/a", "one\ntwo\nthree\n");
+	put_text("repo/b", "no newline");
+	put_bytes("repo/bin", "\0\1\2\3", 4);
+	put_text("repo/sub/c", "c\n");
+	put_text("repo/.gitignore", "*.log\n");
+	GIT("repo", "init", "-q", "-b", "main");
+	GIT("repo", "add", "-A");
+	GIT("repo", "commit", "-q", "-m", "First line\n\nBody");
+	return 0;
+}
+
+struct bl_git repo_read(const char *name)
+{
+	struct bl_err err = { 0 };
+	struct bl_git git;
+
+	if (bl_git_read(folder_path(name), &git, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(err.code, BL_OK);
+	return git;
 }
