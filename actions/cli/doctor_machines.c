@@ -2,6 +2,7 @@
 /* Whether EC2 would sell what the job wants, and whether an instance of it would work. */
 #include "actions/cli/doctor.h"
 #include "run/doctor_judge.h"
+#include "run/launch_market.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,6 @@ static void take_kinds(const struct bl_fits *fits, struct kinds *out)
 static int find_fits(struct doctor *doctor, struct bl_fits *fits, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) notes = BL_BUF((size_t)64 << 10);
-	const char *names[BL_LAUNCH_TYPES_MAX];
 	struct bl_candidates candidates = { 0 };
 	struct bl_ec2_type *facts = NULL;
 	struct bl_wanted wanted = { 0 };
@@ -49,9 +49,7 @@ static int find_fits(struct doctor *doctor, struct bl_fits *fits, struct bl_err 
 	bl_wanted_of(&doctor->config, &wanted);
 	if (bl_launch_candidates(&wanted, &doctor->stack, &candidates, err))
 		return -1;
-	for (size_t i = 0; i < candidates.n; i++)
-		names[i] = candidates.items[i].type;
-	if (!bl_ec2_types(doctor->aws, names, candidates.n, &facts, &n, err))
+	if (!bl_launch_ask_types(doctor->aws, &candidates, &facts, &n, err))
 		rc = bl_launch_fits(&wanted, &doctor->stack, &candidates, facts, n, fits, &notes,
 		                    err);
 	free(facts);
@@ -154,7 +152,7 @@ void doctor_machines(struct doctor *doctor)
 		bl_check_spot_role(doctor->aws, &doctor->checks);
 	bl_check_instance_profile(doctor->aws, doctor->stack.instance_profile, &doctor->checks);
 	for (size_t i = 0; i < doctor->stack.n_templates; i++)
-		bl_check_template(doctor->aws, &doctor->stack.templates[i], NULL, &doctor->checks);
+		bl_check_template(doctor->aws, &doctor->stack.templates[i], &doctor->checks);
 	bl_doctor_judge_cuda(&doctor->stack, &doctor->checks);
 	free(fits);
 }

@@ -34,6 +34,7 @@ static int jobs_of(const struct doctor *doctor, struct bl_value **jobs, struct b
 
 static void check_ceilings(struct doctor *doctor)
 {
+	char cost[32] = "any cost";
 	struct bl_err err = { 0 };
 	BL_VALUE jobs = NULL;
 	size_t n = 0;
@@ -62,9 +63,11 @@ static void check_ceilings(struct doctor *doctor)
 			return;
 		}
 	} while (++n < jobs->n);
+	if (bl_value_get(doctor->stack.ceilings, "max_cost_usd"))
+		snprintf(cost, sizeof(cost), "$%g",
+		         bl_value_real_or(doctor->stack.ceilings, "max_cost_usd", 0));
 	bl_check_add(&doctor->checks, BL_CHECKUP_CEILINGS, BL_CHECK_OK,
-	             "%zu %s within: $%g, %s a run", n, n == 1 ? "job is" : "jobs are",
-	             bl_value_real_or(doctor->stack.ceilings, "max_cost_usd", 0),
+	             "%zu %s within: %s, %s a run", n, n == 1 ? "job is" : "jobs are", cost,
 	             bl_value_text_or(doctor->stack.ceilings, "max_runtime", "any time"));
 }
 
@@ -175,6 +178,14 @@ static void check_budget(struct doctor *doctor)
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
+/* Where runs would be kept: what the configuration names outdoes the stack. */
+static const char *store_of(const struct doctor *doctor)
+{
+	const char *named = doctor->has_config ? bl_config_text(&doctor->config, "store") : NULL;
+
+	return named && *named ? named : doctor->stack.store;
+}
+
 static const char *stack_name(const struct doctor *doctor)
 {
 	return doctor->has_config ? bl_config_text(&doctor->config, "stack") : "branchline";
@@ -222,7 +233,7 @@ void doctor_stack(struct doctor *doctor)
 	doctor->has_stack = true;
 	check_place(doctor);
 	check_ceilings(doctor);
-	bl_check_bucket(doctor->aws, doctor->stack.store, doctor->stack.region, &doctor->checks);
+	bl_check_bucket(doctor->aws, store_of(doctor), doctor->stack.region, &doctor->checks);
 	check_images(doctor);
 	check_image(doctor);
 	check_budget(doctor);

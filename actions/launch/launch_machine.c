@@ -135,7 +135,7 @@ int phase_checks(struct launching *launching, struct bl_buf *said, struct bl_err
 	if (*stack->instance_profile)
 		bl_check_instance_profile(aws, stack->instance_profile, checks);
 	for (size_t i = 0; i < stack->n_templates; i++)
-		bl_check_template(aws, &stack->templates[i], NULL, checks);
+		bl_check_template(aws, &stack->templates[i], checks);
 	bl_check_bucket(aws, bl_store_uri(launching->cloud.store), stack->region, checks);
 	bl_check_clock(aws, checks);
 	note_warnings(launching);

@@ -67,7 +67,7 @@ struct bl_check {
 	enum bl_check_state state;
 	enum bl_code code;       /* of a fail: what a run would fail with */
 	char seen[512];          /* one line */
-	char next[BL_NEXT_SIZE]; /* what to do; "" unless warn or fail */
+	char next[BL_NEXT_SIZE]; /* what to do; "" unless that is known */
 };
 
 #define BL_CHECKS_MAX 64
@@ -110,9 +110,8 @@ bool bl_check_is_short(const struct bl_checks *checks, const char *type, bool sp
 
 void bl_check_spot_role(struct bl_aws *aws, struct bl_checks *out);
 void bl_check_instance_profile(struct bl_aws *aws, const char *name, struct bl_checks *out);
-/* found (may be NULL): what was read, for who wants more of it; the caller's to _done. */
 void bl_check_template(struct bl_aws *aws, const struct bl_stack_template *wanted,
-                       struct bl_ec2_template *found, struct bl_checks *out);
+                       struct bl_checks *out);
 /* store: "s3://BUCKET"; HeadBucket: reachable, and in `region`. */
 void bl_check_bucket(struct bl_aws *aws, const char *store, const char *region,
                      struct bl_checks *out);

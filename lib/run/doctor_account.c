@@ -99,7 +99,7 @@ void bl_check_bucket(struct bl_aws *aws, const char *store, const char *region,
 		bl_check_failed(out, BL_CHECKUP_BUCKET, BL_CHECK_FAIL, &err);
 		return;
 	}
-	bl_doctor_judge_bucket(bucket, owner, region ? region : "", out);
+	bl_doctor_judge_bucket(bucket, owner, region, out);
 }
 
 /* --- The clock -------------------------------------------------------------------------------- */

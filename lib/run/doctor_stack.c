@@ -53,27 +53,23 @@ void bl_doctor_judge_offers(const struct bl_stack *stack, const char *const *typ
                             const struct bl_ec2_offer *offers, size_t n, struct bl_checks *out)
 {
 	BL_AUTO(bl_buf) line = BL_BUF(512);
-	size_t pairs = 0, zones = 0;
+	size_t zones = 0;
 	struct bl_check *check;
 
 	for (size_t i = 0; i < stack->n_subnets; i++) {
-		size_t have;
-
-		if (!is_new_zone(stack, i))
-			continue;
-		have = add_zone(stack->subnets[i].zone, types, n_types, offers, n, &line);
-		pairs += have;
-		zones += have > 0;
+		if (is_new_zone(stack, i) &&
+		    add_zone(stack->subnets[i].zone, types, n_types, offers, n, &line))
+			zones++;
 	}
 	if (zones > 1 || (zones && stack->n_subnets == 1)) {
 		bl_check_add(out, BL_CHECKUP_ZONES, BL_CHECK_OK, "%s", bl_buf_text(&line));
 		return;
 	}
-	check = bl_check_add(out, BL_CHECKUP_ZONES, pairs ? BL_CHECK_WARN : BL_CHECK_FAIL, "%s",
+	check = bl_check_add(out, BL_CHECKUP_ZONES, zones ? BL_CHECK_WARN : BL_CHECK_FAIL, "%s",
 	                     bl_buf_text(&line));
 	bl_check_next(
 		check, BL_EINPUT,
-		pairs ? "add types or subnets: with one zone left, no capacity there means no "
+		zones ? "add types or subnets: with one zone left, no capacity there means no "
 			"run at all"
 		      : "allow other types (instance_types, gpu), or add subnets in other "
 			"zones to the stack: EC2 offers none of these where the stack is");
@@ -110,12 +106,12 @@ void bl_doctor_judge_subnets(const struct bl_stack *stack, const struct bl_ec2_s
 		bl_check_next(check, BL_EINPUT, "apply the Terraform module again");
 	} else if (!fullest || !free) {
 		check = bl_check_add(out, BL_CHECKUP_SUBNETS, BL_CHECK_FAIL,
-		                     "no address is free in %zu", n);
+		                     "no address is free in %zu subnets", n);
 		bl_check_next(check, BL_ECAPACITY,
 		              "end what nobody needs there, or add larger subnets to the stack");
 	} else if (fullest->free_addresses < FEW_ADDRESSES) {
 		check = bl_check_add(out, BL_CHECKUP_SUBNETS, BL_CHECK_WARN,
-		                     "%lld addresses free in %zu, but %lld in %s (%s)",
+		                     "%lld addresses free in %zu subnets, but %lld in %s (%s)",
 		                     (long long)free, n, (long long)fullest->free_addresses,
 		                     fullest->id, fullest->zone);
 		bl_check_next(check, BL_ECAPACITY,

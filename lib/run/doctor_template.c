@@ -116,7 +116,7 @@ void bl_doctor_judge_template(const struct bl_stack_template *wanted,
 }
 
 void bl_check_template(struct bl_aws *aws, const struct bl_stack_template *wanted,
-                       struct bl_ec2_template *found, struct bl_checks *out)
+                       struct bl_checks *out)
 {
 	BL_AUTO(bl_ec2_template) got = { 0 };
 	struct bl_err err = { 0 };
@@ -124,10 +124,6 @@ void bl_check_template(struct bl_aws *aws, const struct bl_stack_template *wante
 
 	if (!bl_ec2_template_get(aws, wanted->id, wanted->version, &got, &err)) {
 		bl_doctor_judge_template(wanted, &got, out);
-		if (found) {
-			*found = got;
-			got = (struct bl_ec2_template){ 0 };
-		}
 		return;
 	}
 	if (err.code != BL_ENOENT) {

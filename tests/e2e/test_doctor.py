@@ -120,6 +120,11 @@ ILL = {  # what is made ill: (how, check, state, exit status, what is seen, what
                   "fail", 2, "none is set", "AWS_REGION"),
     "no bucket": (peer("stack", store="s3://nobody-has-this"), "bucket", "fail", 2, "404",
                   "bucket"),
+    "another store": (config("store: s3://nobody-has-this\n"), "bucket", "fail", 2, "404",
+                      "nobody-has-this"),
+    "store in a folder": (config("store: ./runs\n"), "bucket", "skipped", 0, "no bucket", ""),
+    "ceilings without a cost": (peer("stack", ceilings={"max_runtime": "24h"}), "ceilings", "ok", 0,
+                                "1 job is within: any cost, 24h a run", ""),
     "bucket elsewhere": (elsewhere, "bucket", "warn", 0, "is in eu-west-1", "one region"),
     "no image repository": (peer("stack", image_repository=f"111122223333.dkr.ecr.{REGION}."
                                  "amazonaws.com/other"), "images", "fail", 2,

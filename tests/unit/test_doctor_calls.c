@@ -161,8 +161,8 @@ static void a_template_that_is_gone(void **state)
 
 	(void)state;
 	checks.n = 0;
-	bl_check_template(aws, &wanted, NULL, &checks);
-	bl_check_template(aws, &wanted, NULL, &checks);
+	bl_check_template(aws, &wanted, &checks);
+	bl_check_template(aws, &wanted, &checks);
 	assert_int_equal(checks.n, 2);
 	assert_int_equal(checks.items[0].state, BL_CHECK_FAIL);
 	assert_int_equal(checks.items[0].code, BL_EINPUT);
