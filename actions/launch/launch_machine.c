@@ -107,6 +107,15 @@ static void drop_short(struct launching *launching)
 	fits->n = kept;
 }
 
+/* A template that no type is left of may be as it likes. */
+static bool is_wanted(const struct bl_fits *fits, size_t template)
+{
+	for (size_t i = 0; i < fits->n; i++)
+		if (fits->items[i].template == template)
+			return true;
+	return false;
+}
+
 static void note_warnings(struct launching *launching)
 {
 	for (size_t i = 0; i < launching->checks.n; i++) {
@@ -135,7 +144,8 @@ int phase_checks(struct launching *launching, struct bl_buf *said, struct bl_err
 	if (*stack->instance_profile)
 		bl_check_instance_profile(aws, stack->instance_profile, checks);
 	for (size_t i = 0; i < stack->n_templates; i++)
-		bl_check_template(aws, &stack->templates[i], checks);
+		if (is_wanted(&launching->fits, i))
+			bl_check_template(aws, &stack->templates[i], checks);
 	bl_check_bucket(aws, bl_store_uri(launching->cloud.store), stack->region, checks);
 	bl_check_clock(aws, checks);
 	note_warnings(launching);

@@ -90,11 +90,12 @@ def test_only_templates_whose_driver_serves_the_image(launches):  # noqa: F811
          "driver": "470.1.1", "cuda_max": "11.4"},
         {"id": TEMPLATE, "version": 3, "arch": "x86_64", "types": ["g6.xlarge"], "driver": "550.54.15",
          "cuda_max": "12.4"}])
-    launches.peer.template(id="lt-0123456789abcdef0", version=1)
     launches.commit(YAML, other="1")
     launches.image(["NVIDIA_REQUIRE_CUDA=cuda>=12.4"], name="cuda")
     done = launches(env=launches.dispatch())
     assert done.outputs["type"] == "g6.xlarge" and "requires 'cuda>=12.4'" in done.stderr
+    # the other is not even there: nobody has asked for it
+    assert launches.peer.operations().count("DescribeLaunchTemplateVersions") == 1
 
 
 def test_capacity_that_comes_later_is_waited_for(launches):  # noqa: F811
