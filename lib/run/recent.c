@@ -8,21 +8,6 @@
 static const char *const wanted[] = { "run.json", "outcome.json", "reported.json" };
 #define BATCH 32
 
-/* Newest first, so many of them from the list's end on. */
-static int fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from, size_t n,
-                 struct bl_err *err)
-{
-	struct bl_key keys[BATCH * BL_COUNT(wanted)];
-	const char *names[BATCH * BL_COUNT(wanted)];
-
-	for (size_t i = 0; i < n * BL_COUNT(wanted); i++) {
-		keys[i] = bl_key_run(list->ids[from + i / BL_COUNT(wanted)], "%s",
-		                     wanted[i % BL_COUNT(wanted)]);
-		names[i] = keys[i].text;
-	}
-	return bl_store_warm_fetch(warm, names, n * BL_COUNT(wanted), err);
-}
-
 static int is_there(struct bl_store *store, const char *run, const char *name, bool *there,
                     struct bl_err *err)
 {
@@ -73,7 +58,8 @@ static int each(struct bl_store *store, const struct bl_run_ids *list, size_t ma
 		int rc;
 
 		if (far && at % BATCH == 0 &&
-		    fetch(warm, list, at, n - at < BATCH ? n - at : BATCH, err))
+		    bl_run_ids_fetch(warm, list, at, n - at < BATCH ? n - at : BATCH, wanted,
+		                     BL_COUNT(wanted), err))
 			return -1;
 		rc = tell(far ? warm : store, list->ids[at], repository, fn, arg, unreadable, err);
 		if (rc)

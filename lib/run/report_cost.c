@@ -135,32 +135,25 @@ static int add_attempts(struct bl_store *store, const char *run, unsigned newest
 	return 0;
 }
 
-/* Across a network not one document after the other. first: how many attempts of each. */
-static int fetch(struct bl_store *warm, const char *runs, size_t size, size_t n, unsigned first,
+#define FIRST_ATTEMPTS 2u /* of each run of the month */
+#define SOME_ATTEMPTS 8u  /* of one run */
+
+/* What is known of the first attempts of each, fetched at once. */
+static int fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t n, unsigned first,
                  struct bl_err *err)
 {
-	size_t n_keys = n * first * 2, at = 0;
-	struct bl_key *keys = calloc(n_keys + 1, sizeof(*keys));
-	const char **names = calloc(n_keys + 1, sizeof(*names));
-	int rc = -1;
+	char names[2 * SOME_ATTEMPTS][40];
+	const char *wanted[2 * SOME_ATTEMPTS];
+	size_t n_wanted = 0;
 
-	if (!keys || !names) {
-		bl_fail(err, BL_ENOMEM, "cost: out of memory");
-		goto out;
+	for (unsigned a = 1; a <= first; a++) {
+		snprintf(names[n_wanted], sizeof(names[0]), BL_KEY_STARTED, a);
+		snprintf(names[n_wanted + 1], sizeof(names[0]), BL_KEY_END, a);
+		n_wanted += 2;
 	}
-	for (size_t i = 0; i < n; i++) {
-		for (unsigned a = 1; a <= first; a++) {
-			keys[at++] = bl_key_run(runs + i * size, BL_KEY_STARTED, a);
-			keys[at++] = bl_key_run(runs + i * size, BL_KEY_END, a);
-		}
-	}
-	for (size_t i = 0; i < n_keys; i++)
-		names[i] = keys[i].text;
-	rc = bl_store_warm_fetch(warm, names, n_keys, err);
-out:
-	free(keys);
-	free(names);
-	return rc;
+	for (size_t i = 0; i < n_wanted; i++)
+		wanted[i] = names[i];
+	return bl_run_ids_fetch(warm, list, 0, n, wanted, n_wanted, err);
 }
 
 int bl_expense_read(struct bl_store *store, const char *run, unsigned newest, int64_t at_ms,
@@ -169,12 +162,16 @@ int bl_expense_read(struct bl_store *store, const char *run, unsigned newest, in
 	struct bl_expense expense = { .usd = (double)NAN,
 		                      .disk_usd = (double)NAN,
 		                      .saved_usd = (double)NAN };
+	char id[BL_RUN_SIZE];
+	const struct bl_run_ids only = { &id, 1 };
 	BL_STORE warm = NULL;
 	int rc = 0;
 
-	if (newest && (bl_store_warm_open(store, &warm, err) ||
-	               fetch(warm, run, 0, 1, newest < 8 ? newest : 8, err) ||
-	               add_attempts(warm, run, newest, at_ms, &expense, err)))
+	snprintf(id, sizeof(id), "%s", run);
+	if (newest &&
+	    (bl_store_warm_open(store, &warm, err) ||
+	     fetch(warm, &only, 1, newest < SOME_ATTEMPTS ? newest : SOME_ATTEMPTS, err) ||
+	     add_attempts(warm, run, newest, at_ms, &expense, err)))
 		rc = -1;
 	if (rc) {
 		bl_expense_done(&expense);
@@ -185,7 +182,6 @@ int bl_expense_read(struct bl_store *store, const char *run, unsigned newest, in
 }
 
 #define MONTH_RUNS 300u
-#define FIRST_ATTEMPTS 2u
 
 /* How many of the newest ids begin in the month of at_ms: "202611...". */
 static size_t runs_of_month(const struct bl_run_ids *list, int64_t at_ms)
@@ -210,7 +206,7 @@ int bl_expense_month(struct bl_store *store, int64_t at_ms, double *usd, struct 
 	if (bl_run_ids_read(store, &list, err) || bl_store_warm_open(store, &warm, err))
 		return bl_wrap(err, "cost of this month");
 	n = runs_of_month(&list, at_ms);
-	if (n && fetch(warm, list.ids[0], BL_RUN_SIZE, n, FIRST_ATTEMPTS, err))
+	if (n && fetch(warm, &list, n, FIRST_ATTEMPTS, err))
 		return bl_wrap(err, "cost of this month");
 	for (size_t i = 0; i < n; i++) {
 		BL_AUTO(bl_expense) expense = { 0 };

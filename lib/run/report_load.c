@@ -198,36 +198,11 @@ static int is_previous(struct bl_store *store, const struct bl_run *now, const c
 	return 0;
 }
 
-/* Across a network not one document after the other. */
-static int fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from, size_t n,
-                 struct bl_err *err)
-{
-	static const char *const wanted[] = { "run.json", "outcome.json", "SUCCESS", "FAILURE" };
-	size_t n_keys = n * BL_COUNT(wanted);
-	struct bl_key *keys = calloc(n_keys + 1, sizeof(*keys));
-	const char **names = calloc(n_keys + 1, sizeof(*names));
-	int rc = -1;
-
-	if (!keys || !names) {
-		bl_fail(err, BL_ENOMEM, "previous run: out of memory");
-		goto out;
-	}
-	for (size_t i = 0; i < n_keys; i++) {
-		keys[i] = bl_key_run(list->ids[from + i / BL_COUNT(wanted)], "%s",
-		                     wanted[i % BL_COUNT(wanted)]);
-		names[i] = keys[i].text;
-	}
-	rc = bl_store_warm_fetch(warm, names, n_keys, err);
-out:
-	free(keys);
-	free(names);
-	return rc;
-}
-
 /* Newest success before `now` on its branch; previous stays "" without one. */
 static int find_previous(struct bl_store *store, const struct bl_run *now,
                          char previous[BL_RUN_SIZE], struct bl_err *err)
 {
+	static const char *const wanted[] = { "run.json", "outcome.json", "SUCCESS", "FAILURE" };
 	BL_AUTO(bl_run_ids) list = { 0 };
 	BL_STORE warm = NULL;
 	size_t from = 0, n;
@@ -240,7 +215,8 @@ static int find_previous(struct bl_store *store, const struct bl_run *now,
 	n = list.n - from < OLDER_RUNS ? list.n - from : OLDER_RUNS;
 	for (size_t i = 0; i < n; i++) {
 		if (i % BATCH == 0 && bl_store_is_remote(bl_store_uri(store)) &&
-		    fetch(warm, &list, from + i, n - i < BATCH ? n - i : BATCH, err))
+		    bl_run_ids_fetch(warm, &list, from + i, n - i < BATCH ? n - i : BATCH, wanted,
+		                     BL_COUNT(wanted), err))
 			return -1;
 		if (is_previous(warm, now, list.ids[from + i], &is_it, err))
 			return -1;

@@ -56,17 +56,12 @@ static bool is_wanted(const struct wanted *wanted, const struct bl_run *run)
 static int read_ahead(struct bl_store *store, const struct bl_run_ids *list, size_t from,
                       struct bl_err *err)
 {
-	const char *names[AHEAD];
-	struct bl_key keys[AHEAD];
-	size_t n = 0;
+	static const char *const wanted[] = { "run.json" };
+	size_t left = list->n - from;
 
 	if (from % AHEAD != 1 || !bl_store_is_remote(bl_store_uri(store)))
 		return 0;
-	for (; n < AHEAD && from + n < list->n; n++) {
-		keys[n] = bl_key_run(list->ids[from + n], "run.json");
-		names[n] = keys[n].text;
-	}
-	return bl_store_warm_fetch(store, names, n, err);
+	return bl_run_ids_fetch(store, list, from, left < AHEAD ? left : AHEAD, wanted, 1, err);
 }
 
 /* The newest of `list` that fits; BL_ENOENT. */

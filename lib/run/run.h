@@ -47,6 +47,11 @@ struct bl_run_ids {
 };
 void bl_run_ids_done(struct bl_run_ids *list);
 BL_MUST int bl_run_ids_read(struct bl_store *store, struct bl_run_ids *out, struct bl_err *err);
+/* Has a store of bl_store_warm_open() fetch documents ("run.json") of the n runs from `from` on:
+ * across a network not one after the other. */
+BL_MUST int bl_run_ids_fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from,
+                             size_t n, const char *const *documents, size_t n_documents,
+                             struct bl_err *err);
 
 /* A run in one line. */
 enum bl_run_state {

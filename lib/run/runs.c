@@ -213,23 +213,24 @@ static const char *const wanted[] = { "run.json", "outcome.json", "SUCCESS", "FA
 	                              "heartbeats/001.json" };
 #define BATCH 64
 
-static int fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from, size_t n,
-                 struct bl_err *err)
+int bl_run_ids_fetch(struct bl_store *warm, const struct bl_run_ids *list, size_t from, size_t n,
+                     const char *const *documents, size_t n_documents, struct bl_err *err)
 {
-	struct bl_key *keys = calloc(n * BL_COUNT(wanted), sizeof(*keys));
-	const char **names = calloc(n * BL_COUNT(wanted), sizeof(*names));
+	size_t n_keys = n * n_documents;
+	struct bl_key *keys = calloc(n_keys + 1, sizeof(*keys));
+	const char **names = calloc(n_keys + 1, sizeof(*names));
 	int rc = -1;
 
 	if (!keys || !names) {
-		bl_fail(err, BL_ENOMEM, "list of runs: out of memory");
+		bl_fail(err, BL_ENOMEM, "documents of runs: out of memory");
 		goto out;
 	}
-	for (size_t i = 0; i < n * BL_COUNT(wanted); i++) {
-		keys[i] = bl_key_run(list->ids[from + i / BL_COUNT(wanted)], "%s",
-		                     wanted[i % BL_COUNT(wanted)]);
+	for (size_t i = 0; i < n_keys; i++) {
+		keys[i] = bl_key_run(list->ids[from + i / n_documents], "%s",
+		                     documents[i % n_documents]);
 		names[i] = keys[i].text;
 	}
-	rc = bl_store_warm_fetch(warm, names, n * BL_COUNT(wanted), err);
+	rc = bl_store_warm_fetch(warm, names, n_keys, err);
 out:
 	free(keys);
 	free(names);
@@ -275,7 +276,8 @@ static int list_warm(struct bl_store *store, const struct bl_run_ids *list, stru
 	for (size_t at = 0; at < list->n && (!limit || into->n < limit); at += batch) {
 		size_t n = list->n - at < batch ? list->n - at : batch;
 
-		if (fetch(warm, list, at, n, err) || list_some(warm, list, at, n, into, err))
+		if (bl_run_ids_fetch(warm, list, at, n, wanted, BL_COUNT(wanted), err) ||
+		    list_some(warm, list, at, n, into, err))
 			return -1;
 	}
 	return 0;

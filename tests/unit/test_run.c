@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "run/attempt.h"
 #include "run/heartbeat.h"
+#include "run/store_warm.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 
@@ -104,6 +105,30 @@ static void ids_come_newest_first(void **state)
 	assert_string_equal(list.ids[0], NEW);
 	assert_string_equal(list.ids[1], RUN);
 	assert_string_equal(list.ids[2], OLD);
+}
+
+/* Of the second and the third, so that a wrong place shows. */
+static void documents_are_fetched_for_a_part_of_the_list(void **state)
+{
+	static const char *const wanted[] = { "SUCCESS", "log.txt" };
+	static const char *const ids[] = { NEW, RUN, OLD };
+	BL_AUTO(bl_run_ids) list = { 0 };
+	BL_STORE warm = NULL;
+	struct bl_err err = { 0 };
+
+	for (size_t i = 0; i < BL_COUNT(ids); i++) {
+		put_object(*state, bl_key_run(ids[i], "SUCCESS").text, "before");
+		put_object(*state, bl_key_run(ids[i], "log.txt").text, "before");
+	}
+	must(bl_run_ids_read(*state, &list, &err), &err);
+	must(bl_store_warm_open(*state, &warm, &err), &err);
+	must(bl_run_ids_fetch(warm, &list, 1, 2, wanted, BL_COUNT(wanted), &err), &err);
+	for (size_t i = 0; i < BL_COUNT(ids); i++) {
+		put_object(*state, bl_key_run(ids[i], "SUCCESS").text, "after");
+		put_object(*state, bl_key_run(ids[i], "log.txt").text, "after");
+		assert_object(warm, bl_key_run(ids[i], "SUCCESS").text, i ? "before" : "after");
+		assert_object(warm, bl_key_run(ids[i], "log.txt").text, i ? "before" : "after");
+	}
 }
 
 /* --- states ----------------------------------------------------------------------------------- */
@@ -336,6 +361,7 @@ int main(void)
 		IN_SCRATCH(run_json_is_read),
 		IN_SCRATCH(bad_runs_are_named),
 		IN_SCRATCH(ids_come_newest_first),
+		IN_SCRATCH(documents_are_fetched_for_a_part_of_the_list),
 		IN_SCRATCH(a_run_before_its_claim_is_pending),
 		IN_SCRATCH(a_live_run_is_running),
 		IN_SCRATCH(a_dead_owner_leaves_a_resumable_run),
