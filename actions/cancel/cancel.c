@@ -20,8 +20,8 @@
 
 #define EVENT_MAX ((size_t)8 << 20)
 #define RUNS_MAX 200
-#define MEANT_MAX 64
-#define LOOK_MS 30000 /* Describe knows a new instance by then, nearly always */
+#define MEANT_MAX (RUNS_MAX + 64) /* and what tags alone name */
+#define LOOK_MS 30000             /* Describe knows a new instance by then, nearly always */
 
 struct options {
 	struct cloud_options cloud;
@@ -167,32 +167,62 @@ static int is_being_bought(struct cancelling *cancelling, const char *run, bool 
 	return 0;
 }
 
-static int end_boxes_of(struct cancelling *cancelling, const char *run, struct bl_err *err)
+static int end_boxes_of(struct cancelling *cancelling, const char *run, int look_ms,
+                        struct bl_err *err)
 {
-	struct bl_end_scope scope = { .run = run, .repository = "", .job = "", .instance = "" };
+	struct bl_end_scope scope = {
+		.run = run, .repository = "", .job = "", .instance = "", .look_ms = look_ms
+	};
 	struct bl_ended_boxes boxes = { 0 };
-	struct bl_err unread = { 0 };
-	bool young;
 
-	/* a store that cannot be read keeps no machine alive */
-	if (is_being_bought(cancelling, run, &young, &unread))
-		bl_log_err(BL_LOG_WARN, &unread);
-	scope.look_ms = young ? wait_scaled(LOOK_MS) : 0;
 	if (bl_compute_end(cancelling->cloud->compute, &scope, &boxes, err))
 		return -1;
 	cancelling->boxes += boxes.n;
 	return 0;
 }
 
-static int end_run(struct cancelling *cancelling, const char *id, struct bl_err *err)
+static const char *who_asks(void)
 {
 	const char *actor = getenv("GITHUB_ACTOR"), *user = getenv("USER");
+
+	return actor ? actor : user ? user : "";
+}
+
+/* Its machine cannot be ended by us: host may do so, within its grace. */
+static void ask_host(struct cancelling *cancelling, const char *run)
+{
+	struct bl_err err = { 0 };
+
+	if (bl_stop_ask(cancelling->cloud->store, run, "cancelled", who_asks(), &err))
+		bl_log_err(BL_LOG_WARN, &err);
+	else
+		bl_log(BL_LOG_WARN, "run %s was asked to stop by itself instead", run);
+}
+
+/* Settled first: a launch that is under way then buys nothing, or ends what it bought. */
+static int settle(struct cancelling *cancelling, const struct bl_run *run,
+                  struct bl_outcome *outcome, struct bl_err *err)
+{
+	bool young;
+
+	if (is_being_bought(cancelling, run->id, &young, err) ||
+	    bl_cancel_run(cancelling->cloud->store, run, who_asks(), cancelling->what.why, outcome,
+	                  err))
+		return -1;
+	BL_FAILPOINT("cancel.settled");
+	return young ? end_boxes_of(cancelling, run->id, wait_scaled(LOOK_MS), err) : 0;
+}
+
+static int end_run(struct cancelling *cancelling, const char *id, struct bl_err *err)
+{
 	BL_AUTO(bl_run) run = { 0 };
 	struct bl_outcome outcome;
 	bool had_ended;
 
-	if (end_boxes_of(cancelling, id, err))
+	if (end_boxes_of(cancelling, id, 0, err)) {
+		ask_host(cancelling, id);
 		return -1;
+	}
 	BL_FAILPOINT("cancel.boxes.ended");
 	had_ended = !bl_outcome_read(cancelling->cloud->store, id, &outcome, err);
 	if (!had_ended && err->code != BL_ENOENT)
@@ -204,13 +234,8 @@ static int end_run(struct cancelling *cancelling, const char *id, struct bl_err 
 		return 0;
 	}
 	if (bl_run_read(cancelling->cloud->store, id, &run, err) ||
-	    bl_cancel_run(cancelling->cloud->store, &run,
-	                  actor  ? actor
-	                  : user ? user
-	                         : "",
-	                  cancelling->what.why, &outcome, err))
+	    settle(cancelling, &run, &outcome, err))
 		return -1;
-	BL_FAILPOINT("cancel.settled");
 	cancelling->ended++;
 	bl_log(BL_LOG_INFO, "run %s: %s: %s", id, bl_status_word(outcome.result.status),
 	       outcome.result.message);
@@ -236,6 +261,21 @@ static int end_all(struct cancelling *cancelling, struct bl_err *err)
 	return err->code ? -1 : 0;
 }
 
+/* EC2 may not answer: what the store knows is asked to stop all the same. */
+static int gather_tagged(struct cancelling *cancelling, struct bl_err *err)
+{
+	struct bl_err failure = { 0 };
+
+	if (end_by_tag(cancelling, &failure))
+		bl_log_err(BL_LOG_WARN, &failure);
+	BL_FAILPOINT("cancel.tags.ended");
+	if (find_runs(cancelling, err))
+		return -1;
+	if (failure.code)
+		*err = failure;
+	return failure.code ? -1 : 0;
+}
+
 /* Which runs, in what order: what launch told this job is known without a look at the store. */
 static int gather(struct cancelling *cancelling, const char *word, struct bl_err *err)
 {
@@ -257,10 +297,7 @@ static int gather(struct cancelling *cancelling, const char *word, struct bl_err
 		return find_runs(cancelling, err);
 	case CANCEL_PULL:
 	case CANCEL_REPOSITORY:
-		if (end_by_tag(cancelling, err))
-			return -1;
-		BL_FAILPOINT("cancel.tags.ended");
-		return find_runs(cancelling, err);
+		return gather_tagged(cancelling, err);
 	}
 	return 0;
 }

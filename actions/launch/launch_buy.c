@@ -38,17 +38,23 @@ static struct bl_launch_place place_of(struct launching *launching)
 static int settle(struct launching *launching, enum bl_class class, const struct bl_err *why,
                   struct bl_err *err)
 {
-	struct bl_outcome mine = { .attempt = 1, .finished_at_ms = bl_wall_ms() }, winner;
+	struct bl_outcome mine = { .finished_at_ms = bl_wall_ms() }, winner;
+	struct bl_attempts attempts;
 
 	mine.result = (struct bl_result){
 		.status = bl_class_status(class), .class = class, .stage = "launch", .exit_code = -1
 	};
 	snprintf(mine.result.message, sizeof(mine.result.message), "%s", why->text);
 	snprintf(mine.result.next_step, sizeof(mine.result.next_step), "%s", why->next);
-	if (bl_str_random(mine.nonce, sizeof(mine.nonce) - 1, err))
+	if (bl_str_random(mine.nonce, sizeof(mine.nonce) - 1, err) ||
+	    bl_attempts_read(launching->cloud.store, launching->run, &attempts, err))
 		return -1;
+	mine.attempt = attempts.newest;
 	BL_FAILPOINT("launch.outcome.before");
-	if (bl_outcome_settle(launching->cloud.store, launching->run, &mine, &winner, err))
+	/* an attempt without an end would be waited for */
+	if (bl_run_end_newest(launching->cloud.store, launching->run, &attempts, &mine.result,
+	                      err) ||
+	    bl_outcome_settle(launching->cloud.store, launching->run, &mine, &winner, err))
 		return -1;
 	BL_FAILPOINT("launch.outcome.after");
 	return 0;

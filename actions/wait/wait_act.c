@@ -126,12 +126,12 @@ static int buy(struct waiting *waiting, bool on_demand, struct bl_err *err)
 	}
 	if (failure.code == BL_EDENIED)
 		return may_not_buy(waiting, attempt, &failure, err);
-	if (failure.code == BL_ECANCELLED && !wait_signals())
-		return 0; /* it is time to hand over */
-	if (failure.code == BL_ECANCELLED) {
+	if (failure.code == BL_ECANCELLED && wait_signals()) {
 		*err = failure;
 		return -1;
 	}
+	if (failure.code == BL_ECANCELLED && *wait_buys_until())
+		return 0;             /* it is time to hand over */
 	if (failure.code == BL_EBUSY) /* somebody else waits too, and was first */
 		return 0;
 	bl_log_err(BL_LOG_WARN, &failure);

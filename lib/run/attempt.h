@@ -85,6 +85,9 @@ BL_MUST int bl_attempts_read(struct bl_store *store, const char *run, struct bl_
 BL_MUST int bl_stop_ask(struct bl_store *store, const char *run, const char *reason, const char *by,
                         struct bl_err *err);
 
+BL_MUST int bl_stop_read(struct bl_store *store, const char *run, bool *wanted, char reason[32],
+                         struct bl_err *err);
+
 /*
  * The one decision of design 4.3: what is to be done about a run. Pure.
  *

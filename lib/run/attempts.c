@@ -34,8 +34,8 @@ static int note_key(void *arg, const struct bl_listed *item, struct bl_err *err)
 	return 0;
 }
 
-static int read_stop(struct bl_store *store, const char *run, struct bl_attempts *out,
-                     struct bl_err *err)
+int bl_stop_read(struct bl_store *store, const char *run, bool *wanted, char reason[32],
+                 struct bl_err *err)
 {
 	struct bl_key key = bl_key_run(run, BL_KEY_STOP);
 	BL_AUTO(bl_buf) bytes = BL_BUF(STOP_MAX_BYTES);
@@ -45,13 +45,13 @@ static int read_stop(struct bl_store *store, const char *run, struct bl_attempts
 		if (err->code != BL_ENOENT)
 			return -1;
 		bl_err_clear(err);
+		*wanted = false;
 		return 0;
 	}
 	if (bl_json_document(bl_buf_text(&bytes), bytes.len, key.text, 1, &doc, err))
 		return -1;
-	out->stop_wanted = true;
-	snprintf(out->stop_reason, sizeof(out->stop_reason), "%s",
-	         bl_value_text_or(doc, "reason", "cancelled"));
+	*wanted = true;
+	snprintf(reason, 32, "%s", bl_value_text_or(doc, "reason", "cancelled"));
 	return 0;
 }
 
@@ -90,7 +90,8 @@ int bl_attempts_read(struct bl_store *store, const char *run, struct bl_attempts
 	}
 	if (got.newest && bl_claim_read(store, run, got.newest, &got.claim, err))
 		return -1;
-	if (read_ends(store, run, &seen, &got, err) || read_stop(store, run, &got, err))
+	if (read_ends(store, run, &seen, &got, err) ||
+	    bl_stop_read(store, run, &got.stop_wanted, got.stop_reason, err))
 		return -1;
 	got.has_outcome = !bl_outcome_read(store, run, &got.outcome, err);
 	if (!got.has_outcome && err->code != BL_ENOENT)

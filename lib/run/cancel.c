@@ -30,7 +30,7 @@ int bl_cancel_run(struct bl_store *store, const struct bl_run *run, const char *
 		*outcome = attempts.outcome;
 		return 0;
 	}
-	/* first: whoever relaunches looks at it after its claim */
+	/* first: whoever launches looks at it before and after it buys */
 	if (bl_stop_ask(store, run->id, "cancelled", by, err) ||
 	    bl_run_end_newest(store, run->id, &attempts, &result, err) ||
 	    bl_run_settle(store, run, BL_DEAD, &settled, outcome, err))

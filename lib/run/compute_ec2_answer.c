@@ -35,6 +35,20 @@ int ec2_stopped(struct bl_err *err)
 	return bl_fail(err, BL_ECANCELLED, "stopped before an instance was bought");
 }
 
+int ec2_check_wanted(const struct bl_start *what, struct bl_err *err)
+{
+	char reason[32];
+	bool stop;
+
+	if (ec2_is_stopped(what))
+		return ec2_stopped(err);
+	if (bl_stop_read(what->store, what->run->id, &stop, reason, err))
+		return -1;
+	return stop ? bl_fail(err, BL_ECANCELLED, "the run was stopped (%s) while it was launched",
+	                      reason)
+	            : 0;
+}
+
 /* --- What is dropped -------------------------------------------------------------------------- */
 
 const char *ec2_market(bool spot)

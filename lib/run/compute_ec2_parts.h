@@ -26,6 +26,8 @@ void ec2_buying_done(struct ec2_buying *buying);
 BL_PRINTF(2) void ec2_say(const struct bl_start *what, const char *fmt, ...);
 bool ec2_is_stopped(const struct bl_start *what);
 int ec2_stopped(struct bl_err *err); /* -1 */
+/* BL_ECANCELLED: a signal came, or somebody wished this run to stop: no machine of it is wanted. */
+BL_MUST int ec2_check_wanted(const struct bl_start *what, struct bl_err *err);
 const char *ec2_market(bool spot);
 
 /* Whether that pool is still worth asking. */

@@ -28,7 +28,7 @@ static int end_surplus(struct ec2_buying *buying, struct bl_err *err)
 	return ec2_end_from(buying, 1, err);
 }
 
-/* A signal came while EC2 was buying. */
+/* A signal or a wish to stop came while EC2 was buying. */
 static int end_unwanted(struct ec2_buying *buying, struct bl_err *err)
 {
 	struct bl_err failed = { 0 };
@@ -75,8 +75,14 @@ static int settle_bought(struct ec2_buying *buying, struct bl_started *out, stru
 	struct ec2_engine *engine = buying->engine;
 	struct bl_started started;
 
-	if (ec2_is_stopped(buying->what))
+	/* whoever cancels writes the wish and looks for machines: what EC2 did not show yet is ours
+	 * to end */
+	if (ec2_check_wanted(buying->what, err)) {
+		if (err->code != BL_ECANCELLED)
+			return -1;
+		bl_err_clear(err);
 		return end_unwanted(buying, err);
+	}
 	if (end_surplus(buying, err))
 		return -1;
 	describe(buying, &started);
@@ -144,9 +150,7 @@ static int round_over(struct ec2_buying *buying, enum ec2_answer *answer, struct
 {
 	*answer = EC2_EMPTY;
 	for (size_t i = 0; i < buying->what->n_purchases && *answer == EC2_EMPTY; i++) {
-		if (ec2_is_stopped(buying->what))
-			return ec2_stopped(err);
-		if (buy_one(buying, i, answer, err))
+		if (ec2_check_wanted(buying->what, err) || buy_one(buying, i, answer, err))
 			return -1;
 	}
 	return 0;
@@ -236,8 +240,8 @@ static int resume(struct ec2_buying *buying, bool *bought, struct bl_err *err)
 		return -1;
 	if (*bought)
 		return 0;
-	if (ec2_is_stopped(what))
-		return ec2_stopped(err);
+	if (ec2_check_wanted(what, err))
+		return -1;
 	ec2_say(what, "asking again for what was asked before");
 	if (ec2_ask(buying, &buying->try, true, &answer, err))
 		return -1;

@@ -214,6 +214,40 @@ def test_cancelled_while_it_launches_again(played, github, has_failpoints, at): 
     assert played.outcome()["class"] == "cancelled"
 
 
+LATE = ["launch.run.after", "launch.buy.before", *WAITING[2:]]
+
+
+@pytest.mark.parametrize("at", LATE if SOAK else ["launch.run.after", "compute.fleet.before"])
+def test_cancelled_from_elsewhere_while_it_launches(launches, has_failpoints, at):  # noqa: F811
+    """What is bought after the look for machines is the launch's to end."""
+    process = launches.start(env=launches.job(), BRANCHLINE_FAILPOINT=f"{at}=stop")
+    until(lambda: process.poll() is not None or state_of(process.pid) == "T", "it stops")
+    env = job_env(launches, launches.github.pull_event(NUMBER, action="closed"), GITHUB_RUN_ID="2002",
+                  BRANCHLINE_TEST_WAIT_SPEED="3000")
+    cancel(launches, env, "--scope", "pull-request")
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == (0 if at == "compute.started.after" else 5), said
+    run, = launches.runs()
+    assert not launches.peer.instances(live=True) and launches.outcome(run)["class"] == "cancelled"
+
+
+def test_a_machine_that_may_not_be_ended_is_asked_to_stop(launches, played):  # noqa: F811
+    played.peer.script(operation="TerminateInstances", status=403, error="UnauthorizedOperation")
+    done = cancel(launches, played.env, code=4)
+    assert "TerminateInstances" in done.stderr and "asked to stop" in done.stderr
+    # host, which is alive, has the last word
+    assert played.get("stop.json")["reason"] == "cancelled" and not played.has("outcome.json")
+
+
+def test_an_ec2_that_lists_nothing_keeps_no_run_from_its_wish(launches, played):  # noqa: F811
+    played.peer.script(operation="DescribeInstances", status=403, error="UnauthorizedOperation",
+                       count=100)
+    env = job_env(launches, launches.github.pull_event(NUMBER, action="closed"))
+    cancel(launches, env, "--scope", "pull-request", code=4)
+    assert played.has("stop.json") and not played.has("outcome.json")
+
+
 @pytest.mark.parametrize("at", ["cancel.boxes.ended", "cancel.settled", "cancel.tags.ended"])
 def test_a_cancel_that_is_cut_and_repeated(launches, played, has_failpoints, at):  # noqa: F811
     words = ("--scope", "pull-request") if "tags" in at else ()

@@ -205,6 +205,38 @@ def test_a_signal_and_no_answer(peer, drive):
     assert out == f"ok 1 {RUN}\n" and len(peer.instances()) == 1 and live(peer) == []
 
 
+def wish_to_stop(drive):
+    (drive.dir / "stop.json").write_text(json.dumps({
+        "schema": 1, "reason": "cancelled", "by": "ada", "at": "2026-11-24T08:03:01Z", "at_ms": 1}))
+
+
+def test_what_was_asked_to_stop_is_not_bought(peer, drive):
+    wish_to_stop(drive)
+    code, _, text = drive("start")
+    assert code == CANCELLED and "stopped (cancelled)" in text and peer.fleets() == []
+
+
+def test_a_wish_to_stop_while_ec2_buys(peer, drive):
+    """Whoever cancelled has looked for machines already."""
+    peer.script(operation="CreateFleet", hold="buying")
+    process = drive.open("start")
+    peer.wait_log("CreateFleet", held="buying")
+    wish_to_stop(drive)
+    peer.release("buying")
+    out, _ = process.communicate(timeout=30)
+    assert out.startswith(f"failed {CANCELLED} ") and "was ended" in out
+    assert len(peer.instances()) == 1 and live(peer) == []
+
+
+def test_a_wish_to_stop_while_there_is_no_capacity(peer, drive):
+    peer.capacity()
+    process = drive.open("start", wait=3600000, env=dict(env_of(peer), BRANCHLINE_TEST_PAUSE_MS="1"))
+    peer.wait_log("CreateFleet", 3)
+    wish_to_stop(drive)
+    out, _ = process.communicate(timeout=30)
+    assert out.startswith(f"failed {CANCELLED} ")
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_and_run_again(peer, drive, point):
     assert drive("start", failpoint=f"{point}=kill") is None

@@ -100,6 +100,8 @@ def test_no_capacity_names_every_pool(launches):  # noqa: F811
                        if "nsufficient" in line or "MaxSpot" in line), (kind, zone, done.stderr)
     run, = launches.runs()
     outcome = launches.outcome(run)
+    # whoever waits from elsewhere looks for the end of an attempt
+    assert launches.document(run, "attempts/001.end.json")["class"] == outcome["class"]
     assert outcome["class"] == "capacity" and outcome["stage"] == "launch" and outcome["next_step"]
     assert launches.has(run, "FAILURE")
 

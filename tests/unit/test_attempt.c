@@ -268,7 +268,11 @@ static void a_stop_is_a_wish_with_a_reason(void **state)
 {
 	struct bl_attempts seen;
 	struct bl_err err = { 0 };
+	char reason[32];
+	bool wanted = true;
 
+	must(bl_stop_read(*state, RUN, &wanted, reason, &err), &err);
+	assert_false(wanted);
 	must(bl_stop_ask(*state, RUN, "cancelled", "me", &err), &err);
 	must(bl_stop_ask(*state, RUN, "budget", "me", &err), &err);
 	must(bl_attempts_read(*state, RUN, &seen, &err), &err);
