@@ -54,14 +54,6 @@ void show_metric(const char *name, double value, struct bl_buf *out)
 		bl_buf_addf(out, "%s %.4g", name, value);
 }
 
-static void number(struct bl_json *json, const char *key, double value)
-{
-	if (isnan(value))
-		bl_json_null(json, key);
-	else
-		bl_json_real(json, key, value);
-}
-
 static void time_or_null(struct bl_json *json, const char *key, int64_t ms)
 {
 	if (ms)
@@ -86,11 +78,11 @@ void show_summary_json(struct bl_json *json, const struct bl_run_summary *run)
 	bl_json_text(json, "message", *run->message ? run->message : NULL);
 	bl_json_text(json, "phase", *run->phase ? run->phase : NULL);
 	bl_json_int(json, "attempt", run->attempt);
-	number(json, "step", run->step);
-	number(json, "total_steps", run->total_steps);
+	bl_json_real_or_null(json, "step", run->step);
+	bl_json_real_or_null(json, "total_steps", run->total_steps);
 	bl_json_text(json, "primary", *run->primary ? run->primary : NULL);
-	number(json, "primary_value", run->primary_value);
-	number(json, "cost_usd", run->cost_usd);
+	bl_json_real_or_null(json, "primary_value", run->primary_value);
+	bl_json_real_or_null(json, "cost_usd", run->cost_usd);
 	bl_json_int(json, "created_ms", run->created_ms);
 	time_or_null(json, "seen_ms", run->seen_ms);
 	time_or_null(json, "finished_ms", run->finished_ms);

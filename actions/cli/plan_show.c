@@ -4,7 +4,6 @@
 #include "base/str.h"
 #include "codec/json.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,14 +124,6 @@ int plan_show(const struct plan *plan, struct bl_buf *out, struct bl_err *err)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static void real(struct bl_json *json, const char *key, double number)
-{
-	if (isnan(number))
-		bl_json_null(json, key);
-	else
-		bl_json_real(json, key, number);
-}
-
 static void json_lines(struct bl_json *json, const struct plan *plan)
 {
 	bl_json_list(json, "phases");
@@ -163,8 +154,8 @@ static void json_pools(struct bl_json *json, const struct launching *launching)
 		bl_json_text(json, "subnet", pool->subnet);
 		bl_json_text(json, "gpu", fit->type.gpu);
 		bl_json_int(json, "gpus", fit->type.gpus);
-		real(json, "spot_usd_hour", pool->spot_usd_hour);
-		real(json, "on_demand_usd_hour", pool->on_demand_usd_hour);
+		bl_json_real_or_null(json, "spot_usd_hour", pool->spot_usd_hour);
+		bl_json_real_or_null(json, "on_demand_usd_hour", pool->on_demand_usd_hour);
 		bl_json_end_map(json);
 	}
 	bl_json_end_list(json);
@@ -173,12 +164,12 @@ static void json_pools(struct bl_json *json, const struct launching *launching)
 static void json_estimate(struct bl_json *json, const struct bl_estimate *estimate)
 {
 	bl_json_map(json, "estimate");
-	real(json, "usd_low", estimate->usd_low);
-	real(json, "usd_high", estimate->usd_high);
-	real(json, "usd_max", estimate->usd_max);
-	real(json, "disk_usd_hour", estimate->disk_usd_hour);
+	bl_json_real_or_null(json, "usd_low", estimate->usd_low);
+	bl_json_real_or_null(json, "usd_high", estimate->usd_high);
+	bl_json_real_or_null(json, "usd_max", estimate->usd_max);
+	bl_json_real_or_null(json, "disk_usd_hour", estimate->disk_usd_hour);
 	bl_json_int(json, "ci_minutes", estimate->ci_minutes);
-	real(json, "ci_usd", estimate->ci_usd);
+	bl_json_real_or_null(json, "ci_usd", estimate->ci_usd);
 	bl_json_end_map(json);
 }
 

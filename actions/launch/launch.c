@@ -325,14 +325,8 @@ static void print_json(const struct launched *launched, struct bl_buf *out)
 	bl_json_text(&json, "type", started->type);
 	bl_json_text(&json, "zone", started->zone);
 	bl_json_text(&json, "market", started->market);
-	if (isnan(started->usd_hour))
-		bl_json_null(&json, "price_per_hour");
-	else
-		bl_json_real(&json, "price_per_hour", started->usd_hour);
-	if (isnan(launched->estimate_usd))
-		bl_json_null(&json, "estimate_usd");
-	else
-		bl_json_real(&json, "estimate_usd", launched->estimate_usd);
+	bl_json_real_or_null(&json, "price_per_hour", started->usd_hour);
+	bl_json_real_or_null(&json, "estimate_usd", launched->estimate_usd);
 	bl_json_end_map(&json);
 }
 

@@ -41,6 +41,7 @@ void bl_json_text(struct bl_json *json, const char *key, const char *text); /* N
 void bl_json_bytes(struct bl_json *json, const char *key, const char *bytes, size_t len);
 void bl_json_int(struct bl_json *json, const char *key, int64_t number);
 void bl_json_real(struct bl_json *json, const char *key, double number);
+void bl_json_real_or_null(struct bl_json *json, const char *key, double number); /* NaN: null */
 void bl_json_bool(struct bl_json *json, const char *key, bool boolean);
 void bl_json_null(struct bl_json *json, const char *key);
 void bl_json_value(struct bl_json *json, const char *key, const struct bl_value *value);

@@ -161,6 +161,14 @@ void bl_json_real(struct bl_json *json, const char *key, double number)
 		bl_json_add_real(json->buf, number);
 }
 
+void bl_json_real_or_null(struct bl_json *json, const char *key, double number)
+{
+	if (isnan(number))
+		bl_json_null(json, key);
+	else
+		bl_json_real(json, key, number);
+}
+
 void bl_json_value(struct bl_json *json, const char *key, const struct bl_value *value)
 {
 	switch (value->type) {

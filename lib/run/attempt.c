@@ -201,10 +201,7 @@ static void encode_end(const struct bl_end *end, struct bl_buf *buf)
 	bl_result_write(&json, &end->result);
 	write_time(&json, "finished_at", "finished_ms", end->finished_at_ms);
 	bl_json_text(&json, "outputs_crc", end->outputs_crc[0] ? end->outputs_crc : NULL);
-	if (isnan(end->last_step))
-		bl_json_null(&json, "last_step");
-	else
-		bl_json_real(&json, "last_step", end->last_step);
+	bl_json_real_or_null(&json, "last_step", end->last_step);
 	bl_json_end_map(&json);
 }
 

@@ -18,14 +18,6 @@ void bl_heartbeat_init(struct bl_heartbeat *beat, unsigned attempt)
 	beat->checkpoint.step = NAN;
 }
 
-static void write_known(struct bl_json *json, const char *key, double number)
-{
-	if (isnan(number))
-		bl_json_null(json, key);
-	else
-		bl_json_real(json, key, number);
-}
-
 static void write_mark(struct bl_json *json, const char *key, const struct bl_stream_mark *mark)
 {
 	bl_json_map(json, key);
@@ -43,7 +35,7 @@ static void write_checkpoint(struct bl_json *json, const struct bl_heartbeat *be
 	bl_json_map(json, "checkpoint");
 	bl_json_text(json, "manifest", beat->checkpoint.manifest);
 	bl_json_int(json, "at_ms", beat->checkpoint.at_ms);
-	write_known(json, "step", beat->checkpoint.step);
+	bl_json_real_or_null(json, "step", beat->checkpoint.step);
 	bl_json_end_map(json);
 }
 
@@ -79,10 +71,10 @@ void bl_heartbeat_encode(const struct bl_heartbeat *beat, struct bl_buf *buf)
 	bl_json_text(&json, "at", at);
 	bl_json_int(&json, "at_ms", beat->at_ms);
 	bl_json_text(&json, "phase", beat->phase);
-	write_known(&json, "step", beat->step);
-	write_known(&json, "total_steps", beat->total_steps);
+	bl_json_real_or_null(&json, "step", beat->step);
+	bl_json_real_or_null(&json, "total_steps", beat->total_steps);
 	write_metrics(&json, beat);
-	write_known(&json, "cost_usd", beat->cost_usd);
+	bl_json_real_or_null(&json, "cost_usd", beat->cost_usd);
 	write_checkpoint(&json, beat);
 	write_mark(&json, "log", &beat->log);
 	write_mark(&json, "metrics_stream", &beat->metrics_stream);

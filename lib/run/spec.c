@@ -4,21 +4,12 @@
 #include "base/clock.h"
 #include "codec/json.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void text_or_null(struct bl_json *json, const char *key, const char *text)
 {
 	bl_json_text(json, key, text && *text ? text : NULL);
-}
-
-static void real_or_null(struct bl_json *json, const char *key, double number)
-{
-	if (isnan(number))
-		bl_json_null(json, key);
-	else
-		bl_json_real(json, key, number);
 }
 
 static void write_git(struct bl_json *json, const struct bl_spec *spec)
@@ -147,10 +138,10 @@ static void write_compute(struct bl_json *json, const struct bl_spec_cloud *clou
 	}
 	bl_json_end_list(json);
 	bl_json_map(json, "estimate");
-	real_or_null(json, "usd_hour_low", cloud->usd_hour_low);
-	real_or_null(json, "usd_hour_high", cloud->usd_hour_high);
-	real_or_null(json, "disk_usd_hour", cloud->disk_usd_hour);
-	real_or_null(json, "usd_max", cloud->usd_max);
+	bl_json_real_or_null(json, "usd_hour_low", cloud->usd_hour_low);
+	bl_json_real_or_null(json, "usd_hour_high", cloud->usd_hour_high);
+	bl_json_real_or_null(json, "disk_usd_hour", cloud->disk_usd_hour);
+	bl_json_real_or_null(json, "usd_max", cloud->usd_max);
 	bl_json_end_map(json);
 	bl_json_end_map(json);
 	bl_json_map(json, "actions");

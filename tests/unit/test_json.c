@@ -90,9 +90,9 @@ static void write_sample(struct bl_json *json)
 	bl_json_end_map(json);
 	bl_json_list(json, "list");
 	bl_json_int(json, NULL, INT64_MIN);
-	bl_json_real(json, NULL, -0.5);
+	bl_json_real_or_null(json, NULL, -0.5);
 	bl_json_bool(json, NULL, true);
-	bl_json_null(json, NULL);
+	bl_json_real_or_null(json, NULL, (double)NAN);
 	bl_json_bytes(json, NULL, "\xff\xc3\xa9\xed\xa0\x80", 6);
 	bl_json_real(json, NULL, (double)NAN);
 	bl_json_real(json, NULL, -(double)INFINITY);
