@@ -2,7 +2,7 @@
 #include "actions/place.h"
 
 #include "actions/options.h"
-#include "base/str.h"
+#include "codec/git_remote.h"
 #include "run/resolve.h"
 
 #include <errno.h>
@@ -102,16 +102,10 @@ int place_run(struct place *place, const char *word, char run[BL_RUN_SIZE], stru
 
 const char *place_repo_name(const struct bl_git *git, const char *root, char *out, size_t size)
 {
-	const char *scheme = strstr(git->remote, "://");
-	char *colon;
+	BL_AUTO(bl_buf) name = BL_BUF(size - 1);
 
-	if (!*git->remote)
+	if (!bl_remote_add_name(&name, git->remote))
 		return root;
-	snprintf(out, size, "%s", scheme ? scheme + 3 : git->remote);
-	colon = scheme ? NULL : strchr(out, ':');
-	if (colon)
-		*colon = '/';
-	if (bl_str_ends(out, ".git"))
-		out[strlen(out) - 4] = '\0';
+	snprintf(out, size, "%s", bl_buf_text(&name));
 	return out;
 }

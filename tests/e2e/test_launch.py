@@ -7,7 +7,7 @@ import pytest
 
 from cloud import peer, peer_process  # noqa: F401
 from cloud_ec2 import TEMPLATE
-from github_fake import REPOSITORY_ID, github, github_process  # noqa: F401
+from github_fake import REPOSITORY, REPOSITORY_ID, github, github_process  # noqa: F401
 from launches import NUMBER, YAML, launches  # noqa: F401
 from test_schemas import check, parse, schema_of
 
@@ -111,8 +111,26 @@ def test_from_a_laptop(launches):  # noqa: F811
     told = json.loads(done.stdout)
     assert told["instance"] == launches.one_box()["id"] and not told["adopted"]
     assert not [key for key in launches.peer.objects() if key.startswith("index/")]
+    launches.repo.git("remote", "set-url", "origin", f"git@github.com:{REPOSITORY}.git")
     again = json.loads(launches("--json").stdout)
     assert again["run"] != told["run"], "each launch of a person is a run"
+    one, other = (launches.document(run["run"], "run.json")["repository"] for run in (told, again))
+    assert one == other and one["name"] == f"github.com/{REPOSITORY}", "however the clone was made"
+
+
+def test_no_secret_is_kept_or_shown(launches):  # noqa: F811
+    """Not of the remote, the environment or AWS; of a job's secrets the names alone."""
+    launches.repo.git("remote", "set-url", "origin", f"https://me:ghp_hush@github.com/{REPOSITORY}.git")
+    launches.commit(YAML + "secrets: {HF_TOKEN: branchline/hub#token}\n")
+    launches.image(name="secret")
+    env = launches.env({"GITHUB_TOKEN": "ghs_hush", "HF_TOKEN": "hf_hush"})
+    shown = launches(verb="plan", env=env).stdout + launches("--json", verb="plan", env=env).stdout
+    done = launches(env=env)
+    kept = "".join(launches.peer.get(key).decode(errors="replace") for key in launches.peer.objects()
+                   if not key.startswith("host/"))
+    for text in (shown, kept, done.stdout + done.stderr, json.dumps(launches.peer.instances())):
+        assert "hush" not in text and env["AWS_SECRET_ACCESS_KEY"] not in text
+    assert "branchline/hub#token" in kept
 
 
 @pytest.mark.parametrize("name", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
