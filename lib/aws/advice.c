@@ -10,13 +10,21 @@
 #define ADVICE_MAX_BYTES 250 /* of err->next */
 #define NAME_MAX_BYTES 200
 
-/* What a placeholder stands for, and what is written where that is not known or does not fit. */
-struct name {
-	const char *holder, *otherwise;
-	char text[NAME_MAX_BYTES + 1];
+enum { BUCKET, KEY, REGION, ROLE, ACTION, POLICY, NAMES };
+
+/* Placeholders, and what is written where what they stand for is not known or does not fit. */
+static const struct {
+	char name[8], otherwise[24];
+} holders[NAMES] = {
+	[BUCKET] = { "bucket", "BUCKET" },     [KEY] = { "key", "KEY" },
+	[REGION] = { "region", "the region" }, [ROLE] = { "role", "the role" },
+	[ACTION] = { "action", "the action" }, [POLICY] = { "policy", "policy that holds it" },
 };
 
-enum { BUCKET, KEY, REGION, ROLE, ACTION, POLICY, NAMES };
+/* What a placeholder stands for; "": not known. */
+struct name {
+	char text[NAME_MAX_BYTES + 1];
+};
 
 static const char *known(const char *text)
 {
@@ -74,19 +82,10 @@ static void word_after(const char *message, const char *before, const char *also
 
 static void find_names(const struct bl_refusal *refusal, struct name names[NAMES])
 {
-	static const struct name empty[NAMES] = {
-		[BUCKET] = { .holder = "bucket", .otherwise = "BUCKET" },
-		[KEY] = { .holder = "key", .otherwise = "KEY" },
-		[REGION] = { .holder = "region", .otherwise = "the region" },
-		[ROLE] = { .holder = "role", .otherwise = "the role" },
-		[ACTION] = { .holder = "action", .otherwise = "the action" },
-		[POLICY] = { .holder = "policy", .otherwise = "policy that holds it" },
-	};
 	const char *resource = known(refusal->resource), *region = known(refusal->region);
 	const char *message = known(refusal->message);
 	size_t len = strcspn(resource, "/");
 
-	memcpy(names, empty, sizeof(empty));
 	quote(region, strlen(region), names[REGION].text);
 	word_after(message, "perform: ", "", &names[ACTION]);
 	word_after(message, "explicit deny in a ", " ", &names[POLICY]);
@@ -100,26 +99,21 @@ static void find_names(const struct bl_refusal *refusal, struct name names[NAMES
 		quote(resource + len + 1, strlen(resource + len + 1), names[KEY].text);
 }
 
-static const char *word_of(const struct name *name, bool by_name)
-{
-	return by_name && *name->text ? name->text : name->otherwise;
-}
-
-/* Appends the text with its placeholders filled, by names or by what stands for them. */
-static void fill(const char *text, const struct name names[NAMES], bool by_name, struct bl_buf *out)
+/* Appends the text with its placeholders filled; names NULL: by what stands for them. */
+static void fill(const char *text, const struct name *names, struct bl_buf *out)
 {
 	for (; *text; text++) {
 		size_t i = 0, len = *text == '{' ? strcspn(text, "}") : 0;
 
 		while (len && i < NAMES &&
-		       (strlen(names[i].holder) != len - 1 ||
-		        memcmp(names[i].holder, text + 1, len - 1) != 0))
+		       (strlen(holders[i].name) != len - 1 ||
+		        memcmp(holders[i].name, text + 1, len - 1) != 0))
 			i++;
 		if (!len || i == NAMES) {
 			bl_buf_addc(out, *text);
 			continue;
 		}
-		bl_buf_adds(out, word_of(&names[i], by_name));
+		bl_buf_adds(out, names && names[i].text[0] ? names[i].text : holders[i].otherwise);
 		text += len;
 	}
 }
@@ -182,17 +176,17 @@ void bl_advise(const struct bl_refusal *refusal, struct bl_err *err)
 	BL_AUTO(bl_buf) text = BL_BUF(ADVICE_MAX_BYTES);
 	const char *code = code_of(refusal);
 	const struct advice *row = advice_table;
-	struct name names[NAMES];
+	struct name names[NAMES] = { 0 };
 
 	while (row < advice_table + advice_count && !matches(row, refusal, code))
 		row++;
 	if (row == advice_table + advice_count)
 		return;
 	find_names(refusal, names);
-	fill(row->text, names, true, &text);
+	fill(row->text, names, &text);
 	if (text.failed == BL_ELIMIT) {
 		bl_buf_reset(&text);
-		fill(row->text, names, false, &text);
+		fill(row->text, NULL, &text);
 	}
 	if (!text.failed)
 		bl_next(err, "%s", bl_buf_text(&text));

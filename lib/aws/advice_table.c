@@ -161,12 +161,9 @@ const struct advice advice_table[] = {
 	{ "ecr", "CreateRepository", DENIED, NULL,
 	  "allow ecr:CreateRepository on the repository in the role's policy, or let somebody who "
 	  "may create it" },
-	{ "ecr", "DescribeImages", DENIED, NULL,
-	  "allow ecr:DescribeImages on the repository in the role's policy; one of another account "
-	  "must allow it in its own policy, too" },
-	{ "ecr", "DescribeRepositories", DENIED, NULL,
-	  "allow ecr:DescribeRepositories on the repository in the role's policy; one of another "
-	  "account must allow it in its own policy, too" },
+	{ "ecr", "DescribeImages DescribeRepositories", DENIED, NULL,
+	  "allow ecr:DescribeImages and ecr:DescribeRepositories on the repository in the role's "
+	  "policy; one of another account must allow them in its own policy, too" },
 	{ "ecr", NULL, "LimitExceededException", NULL,
 	  "delete repositories that nobody needs, or ask for more in Service Quotas, for "
 	  "{region}" },
@@ -199,12 +196,8 @@ const struct advice advice_table[] = {
 	  NULL,
 	  "ask for more vCPUs of that family in Service Quotas, EC2, for {region}; `branchline "
 	  "doctor` shows what there is" },
-	{ "ec2", NULL, "InvalidLaunchTemplate*", NULL,
-	  "apply the Terraform module again, in {region}: the stack names a launch template that "
-	  "is not there" },
-	{ "ec2", NULL, "InvalidSubnetID*", NULL,
-	  "apply the Terraform module again, in {region}: the stack names a subnet that is not "
-	  "there" },
+	{ "ec2", NULL, "InvalidLaunchTemplate* InvalidSubnetID*", NULL,
+	  "apply the Terraform module again, in {region}: the stack names what is not there" },
 	{ "ec2", NULL, "InvalidAMIID*", NULL,
 	  "apply the Terraform module again: the launch template's image is gone" },
 

@@ -180,7 +180,7 @@ static void refusals_say_what_to_do(void **state)
 		{ reach, REFUSAL("RepositoryNotFoundException", "no"), BL_ENOENT, 1,
 		  "ecr DescribeRepositories", "aws ecr create-repository" },
 		{ reach, REFUSAL("AccessDeniedException", "no"), BL_EDENIED, 1,
-		  "ecr DescribeRepositories", "allow ecr:DescribeRepositories" },
+		  "ecr DescribeRepositories", "ecr:DescribeRepositories" },
 		{ create, REFUSAL("AccessDeniedException", "no"), BL_EDENIED, 1,
 		  "ecr CreateRepository", "allow ecr:CreateRepository" },
 		{ create, REFUSAL("LimitExceededException", "10000 repositories"), BL_ECAPACITY, 3,
