@@ -156,7 +156,7 @@ struct bl_ec2_template {
 	char http_tokens[16], metadata_tags[16],
 		shutdown[16]; /* "required", "enabled", "terminate" */
 	int64_t hop_limit;
-	struct bl_ec2_tag *tags; /* of its TagSpecifications */
+	struct bl_ec2_tag *tags; /* that it gives to instances */
 	size_t n_tags;
 	int64_t disk_gb; /* root volume; 0 unknown */
 };

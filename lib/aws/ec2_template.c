@@ -14,11 +14,15 @@
 struct reading {
 	struct bl_ec2_template found;
 	char key[256], value[512]; /* under way */
+	struct bl_ec2_tag *tags;   /* of the resource under way */
+	size_t n_tags;
+	char resource[32];
 	bool ended;
 };
 
 static void reading_done(struct reading *reading)
 {
+	bl_ec2_tags_done(&reading->tags, &reading->n_tags);
 	bl_ec2_template_done(&reading->found);
 }
 
@@ -30,17 +34,44 @@ void bl_ec2_template_done(struct bl_ec2_template *found)
 
 static int on_tag(struct reading *reading, const char *at, const char *text, struct bl_err *err)
 {
-	struct bl_ec2_template *found = &reading->found;
-
 	if (!strcmp(at, "key")) {
 		snprintf(reading->key, sizeof(reading->key), "%s", text);
 	} else if (!strcmp(at, "value")) {
 		snprintf(reading->value, sizeof(reading->value), "%s", text);
 	} else if (!*at) {
-		if (bl_ec2_add_tag(&found->tags, &found->n_tags, reading->key, reading->value, err))
+		if (bl_ec2_add_tag(&reading->tags, &reading->n_tags, reading->key, reading->value,
+		                   err))
 			return -1;
 		reading->key[0] = reading->value[0] = '\0';
 	}
+	return 0;
+}
+
+/* Volumes have theirs, which are in nobody's metadata. */
+static void end_tags(struct reading *reading)
+{
+	struct bl_ec2_template *found = &reading->found;
+
+	if (!found->tags && !strcmp(reading->resource, "instance")) {
+		found->tags = reading->tags;
+		found->n_tags = reading->n_tags;
+		reading->tags = NULL;
+		reading->n_tags = 0;
+	}
+	bl_ec2_tags_done(&reading->tags, &reading->n_tags);
+	reading->resource[0] = '\0';
+}
+
+static int on_tags(struct reading *reading, const char *at, const char *text, struct bl_err *err)
+{
+	const char *tag = bl_ec2_below(at, "tagSet/item");
+
+	if (tag)
+		return on_tag(reading, tag, text, err);
+	if (!strcmp(at, "resourceType"))
+		bl_ec2_words(text, reading->resource, sizeof(reading->resource));
+	else if (!*at)
+		end_tags(reading);
 	return 0;
 }
 
@@ -54,10 +85,10 @@ static void on_volume(struct reading *reading, const char *at, const char *text)
 static int on_data(struct reading *reading, const char *at, const char *text, struct bl_err *err)
 {
 	struct bl_ec2_template *found = &reading->found;
-	const char *below = bl_ec2_below(at, "tagSpecificationSet/item/tagSet/item");
+	const char *below = bl_ec2_below(at, "tagSpecificationSet/item");
 
 	if (below)
-		return on_tag(reading, below, text, err);
+		return on_tags(reading, below, text, err);
 	below = bl_ec2_below(at, "blockDeviceMappingSet/item");
 	if (below)
 		on_volume(reading, below, text);

@@ -63,7 +63,10 @@
 	   "</httpPutResponseHopLimit><instanceMetadataTags>enabled</instanceMetadataTags>"        \
 	   "</metadataOptions><instanceInitiatedShutdownBehavior>terminate"                        \
 	   "</instanceInitiatedShutdownBehavior><tagSpecificationSet><item><resourceType>volume"   \
-	   "</resourceType><tagSet><item><key>team/x</key><value>a</value></item></tagSet></item>" \
+	   "</resourceType><tagSet><item><key>cost center</key><value>v</value></item></tagSet>"   \
+	   "</item><item><resourceType>instance</resourceType><tagSet><item><key>team/x</key>"     \
+	   "<value>a</value></item></tagSet></item><item><resourceType>network-interface"          \
+	   "</resourceType><tagSet><item><key>n</key><value>v</value></item></tagSet></item>"      \
 	   "</tagSpecificationSet></launchTemplateData></item></launchTemplateVersionSet>")
 #define SUBNETS                                                                                    \
 	OK("DescribeSubnets",                                                                      \
