@@ -173,15 +173,13 @@ class Ec2:
 
     def allow(self, request, resource, tags=None, asked_tags=None):
         """tags: of what is there; asked_tags: of what is to be made."""
-        if not self.world.options["enforce_policy"]:
-            return
         request.conditions = {f"{service}:ResourceTag/{key}": value
                               for key, value in (tags or {}).items() for service in ("aws", "ec2")}
         request.conditions.update({f"aws:RequestTag/{key}": value
                                    for key, value in (asked_tags or {}).items()})
         request.conditions.update({"aws:RequestedRegion": request.region,
                                    "ec2:Region": request.region})
-        policy.check(request.signer.credential, "ec2", request, resource)
+        policy.check(self.world, "ec2", request, resource)
 
     # --- operations -------------------------------------------------------------------------------
 

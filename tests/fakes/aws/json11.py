@@ -64,8 +64,7 @@ class JsonService:
         status, code, message = problem.status, problem.code, problem.message
         if code == "RequestTimeTooSkewed":
             status, code = 400, "InvalidSignatureException"
-            message = (f"Signature expired: {problem.members['RequestTime']} is now earlier than "
-                       f"{problem.members['ServerTime']} (15 min.)")
+            message = sigv4.expired(problem)
         elif code in NAMES:
             status, (code, said) = 400, NAMES[code]
             message = said or message
@@ -73,9 +72,7 @@ class JsonService:
                      json.dumps({"__type": code, "message": message}))
 
     def allow(self, request, resource):
-        """What a session policy, where there is one, must allow."""
-        if self.world.options["enforce_policy"]:
-            policy.check(request.signer.credential, self.NAME, request, resource)
+        policy.check(self.world, self.NAME, request, resource)
 
 
 def check_members(asked, *known, code="ValidationException"):

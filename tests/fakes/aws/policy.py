@@ -53,9 +53,13 @@ def matches(statement, action, resource, request):
                     for key, values in keys.items()))
 
 
-def check(credential, service, request, resource=None):
-    """Session policies name no principal: what none of them allows is denied. None: S3's."""
-    if not credential.policy:
+def check(world, service, request, resource=None):
+    """
+    What a session policy, where the signer has one, must allow: it names no principal, and what it
+    does not allow is denied. resource None: S3's.
+    """
+    credential = request.signer.credential
+    if not credential.policy or not world.options["enforce_policy"]:
         return
     action = ACTIONS.get(request.operation, f"{service}:{request.operation}")
     if resource is None:

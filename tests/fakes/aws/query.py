@@ -56,8 +56,7 @@ class QueryService:
         status, code, message = problem.status, problem.code, problem.message
         if code == "RequestTimeTooSkewed":
             status, code = 403, "SignatureDoesNotMatch"
-            message = (f"Signature expired: {problem.members['RequestTime']} is now earlier than "
-                       f"{problem.members['ServerTime']} (15 min.)")
+            message = sigv4.expired(problem)
         elif code in NAMES:
             status, code, said = NAMES[code]
             message = said or message
@@ -75,9 +74,7 @@ class QueryService:
         return request.signer.credential
 
     def allow(self, request, resource):
-        """What a session policy, where there is one, must allow."""
-        if self.world.options["enforce_policy"]:
-            policy.check(request.signer.credential, self.NAME, request, resource)
+        policy.check(self.world, self.NAME, request, resource)
 
 
 def inner(value):

@@ -119,8 +119,7 @@ class S3(S3List, S3Multipart):
             raise Problem(403, "AccessDenied", "Access Denied")
         if len((request.key or "").encode("utf-8", "replace")) > 1024:
             raise Problem(400, "KeyTooLongError", "Your key is too long", MaxSizeAllowed=1024)
-        if self.world.options["enforce_policy"]:
-            policy.check(request.signer.credential, "s3", request)
+        policy.check(self.world, "s3", request)
 
     def reply(self, request, reply):
         reply.header("x-amz-request-id", request.entry["request_id"])

@@ -122,6 +122,12 @@ def check_headers(request, claim):
                       "not signed", HeadersNotSigned=", ".join(missing))
 
 
+def expired(problem):
+    """RequestTimeTooSkewed, in the words of services other than S3."""
+    return (f"Signature expired: {problem.members['RequestTime']} is now earlier than "
+            f"{problem.members['ServerTime']} (15 min.)")
+
+
 def check_time(request, claim, now):
     when = parse_date(claim.date)
     if when is None:
