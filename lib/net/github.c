@@ -96,8 +96,6 @@ static int set_up(struct bl_github *github, const struct bl_github_options *opti
 	const char *api = given(options->api_url, "GITHUB_API_URL");
 
 	github->patience_ms = options->patience_ms ? options->patience_ms : PATIENCE_MS;
-	github->stopped = options->stopped;
-	github->stopped_arg = options->stopped_arg;
 	github->wait = bl_github_wait;
 	github->random = chance;
 	return read_api(github, api ? api : DEFAULT_API, err) ||

@@ -15,7 +15,7 @@
  * request cannot have been done. `retry-after` and the secondary limit (403 or 429 with it, or with
  * x-ratelimit-remaining: 0) are waited for while `patience_ms` lasts; one that is longer fails, and
  * so does every call until it is over, without asking. Not more than one write a second. No
- * redirect is followed.
+ * redirect is followed. bl_http_stop_when() ends every wait.
  */
 struct bl_github;
 
@@ -25,10 +25,6 @@ struct bl_github_options {
 	const char *repository; /* "owner/name"; NULL: GITHUB_REPOSITORY */
 	int64_t patience_ms;    /* in all for waits that a reply asked for; 0: 60,000 */
 	bool allow_http;
-	/* Asked several times a second while it waits: true ends the call with BL_ECANCELLED. NULL:
-	 * never. */
-	bool (*stopped)(void *arg);
-	void *stopped_arg;
 };
 /* BL_EINPUT: no token, no repository or one that is no "owner/name", a URL that is not allowed. */
 BL_MUST int bl_github_open(const struct bl_github_options *options, struct bl_github **out,

@@ -26,8 +26,6 @@ struct bl_github {
 	unsigned requests;
 	bool asked_who;
 	char who[64]; /* whose token it is; "" : not a person's */
-	bool (*stopped)(void *arg);
-	void *stopped_arg;
 	int (*wait)(struct bl_github *github, int64_t ms, struct bl_err *err); /* tests' own */
 	double (*random)(void);                                                /* in [0,1] */
 };
@@ -45,7 +43,7 @@ struct bl_github_ask {
 /* 0: a 2xx reply. reply is zeroed by the caller. Errors as of bl_github_call(). */
 BL_MUST int bl_github_ask(struct bl_github *github, const struct bl_github_ask *ask,
                           struct bl_http_reply *reply, struct bl_err *err);
-/* Sleeps, or until stopped: BL_ECANCELLED. */
+/* Sleeps; bl_http_stop_when() ends it: BL_ECANCELLED. */
 BL_MUST int bl_github_wait(struct bl_github *github, int64_t ms, struct bl_err *err);
 /* "https://host/api/v3/repos/o/n/PATH", PATH as of bl_github_call(). */
 void bl_github_url(const struct bl_github *github, const char *path, struct bl_buf *out);

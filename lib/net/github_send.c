@@ -15,24 +15,18 @@
 
 /* --- Waiting ---------------------------------------------------------------------------------- */
 
-static int check_stop(const struct bl_github *github, struct bl_err *err)
-{
-	if (github->stopped && github->stopped(github->stopped_arg))
-		return bl_fail(err, BL_ECANCELLED, "stopped");
-	return 0;
-}
-
 int bl_github_wait(struct bl_github *github, int64_t ms, struct bl_err *err)
 {
 	int64_t until = bl_mono_ms() + ms;
 
+	(void)github;
 	for (;;) {
 		int64_t left = until - bl_mono_ms();
 		struct timespec part = { .tv_nsec = 1000000L *
 			                            (long)(left < STEP_MS ? left : STEP_MS) };
 
-		if (check_stop(github, err))
-			return -1;
+		if (bl_http_is_stopped())
+			return bl_fail(err, BL_ECANCELLED, "a signal came while waiting");
 		if (left <= 0)
 			return 0;
 		nanosleep(&part, NULL);
@@ -40,43 +34,6 @@ int bl_github_wait(struct bl_github *github, int64_t ms, struct bl_err *err)
 }
 
 /* --- One exchange ----------------------------------------------------------------------------- */
-
-struct waited {
-	bool done;
-	struct bl_err *err;
-};
-
-static void on_done(void *arg, struct bl_http_reply *reply, struct bl_err *err)
-{
-	struct waited *waited = arg;
-
-	(void)reply;
-	waited->done = true;
-	*waited->err = *err;
-}
-
-static int exchange(struct bl_github *github, const struct bl_http_request *request,
-                    struct bl_http_reply *reply, struct bl_err *err)
-{
-	struct waited waited = { .err = err };
-	struct bl_http_call *call;
-
-	if (check_stop(github, err) ||
-	    bl_http_start(github->http, request, reply, on_done, &waited, &call, err))
-		return -1;
-	while (!waited.done) {
-		if (check_stop(github, err)) {
-			bl_http_cancel(github->http, call);
-			return -1;
-		}
-		if (bl_http_step(github->http, STEP_MS, err)) {
-			if (!waited.done)
-				bl_http_cancel(github->http, call);
-			return -1;
-		}
-	}
-	return err->code ? -1 : 0;
-}
 
 static void add_headers(const struct bl_github *github, bool has_body, struct bl_buf *out)
 {
@@ -118,7 +75,7 @@ static int send_once(struct bl_github *github, const struct bl_github_ask *ask,
 	request.headers = bl_buf_text(&headers);
 	request.url = bl_buf_text(&url);
 	github->requests++;
-	return exchange(github, &request, reply, err);
+	return bl_http_send(github->http, &request, reply, err);
 }
 
 /* --- Again and again -------------------------------------------------------------------------- */

@@ -114,6 +114,7 @@ size_t bl_http_under_way(const struct bl_http *http);
  * longer than a quarter of a second without a look at it. NULL: nobody stops anything.
  */
 void bl_http_stop_when(const volatile int *flag);
+bool bl_http_is_stopped(void); /* for waits of another kind */
 
 /* One exchange, waited for; others under way on this http go on meanwhile. */
 BL_MUST int bl_http_send(struct bl_http *http, const struct bl_http_request *request,

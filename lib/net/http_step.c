@@ -18,6 +18,11 @@ void bl_http_stop_when(const volatile int *flag)
 	stop_flag = flag;
 }
 
+bool bl_http_is_stopped(void)
+{
+	return stop_flag && *stop_flag;
+}
+
 int bl_http_make_room(struct bl_http *http, size_t n)
 {
 	size_t room = http->room_fds ? http->room_fds : 16;
@@ -200,7 +205,7 @@ static int wait_and_act(struct bl_http *http, int timeout_ms, struct bl_err *err
 	size_t n_ready = 0;
 	int n;
 
-	if (stop_flag && *stop_flag && timeout_ms)
+	if (bl_http_is_stopped() && timeout_ms)
 		return bl_fail(err, BL_ECANCELLED, "a signal came while waiting for the network");
 	n = poll(http->fds, (nfds_t)http->n_fds,
 	         stop_flag ? shorter(timeout_ms, STOP_LOOK_MS) : timeout_ms);

@@ -277,27 +277,22 @@ static void writes_are_a_second_apart(void **state)
 	github_close(&at);
 }
 
-static bool is_stopped(void *arg)
-{
-	return ++*(int *)arg > 3;
-}
-
 static void a_stop_ends_a_call(void **state)
 {
 	const struct canned_reply replies[] = { { .end = CANNED_HANG, .is_cut = true } };
+	static const volatile int signalled = 1;
 	struct bl_err err = { 0 };
 	struct github at;
-	int asked = 0;
 
 	(void)state;
 	github_open(&at, replies, 1, 0);
-	at.client->stopped = is_stopped;
-	at.client->stopped_arg = &asked;
+	bl_http_stop_when(&signalled);
 	assert_int_equal(get(&at, &err), -1);
 	assert_int_equal(err.code, BL_ECANCELLED);
 	bl_err_clear(&err);
 	assert_int_equal(bl_github_wait(at.client, 60000, &err), -1);
 	assert_int_equal(err.code, BL_ECANCELLED);
+	bl_http_stop_when(NULL);
 	github_close(&at);
 }
 
