@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* For one line of a message: control characters and broken UTF-8 become spaces and U+FFFD. */
 static void set_clean(char *to, size_t size, const char *text)
@@ -164,24 +163,13 @@ int bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error 
 	return tolerate(err);
 }
 
-bool bl_aws_http_date(const char *text, int64_t *wall_ms)
-{
-	struct tm tm = { 0 };
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-
-	if (!end || *end)
-		return false;
-	*wall_ms = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
 int64_t bl_aws_offset_ms(const struct bl_aws_reply *reply)
 {
 	int64_t server_ms, offset_ms;
 	char date[64];
 
 	if (!bl_http_header(&reply->http, "date", date, sizeof(date)) ||
-	    !bl_aws_http_date(date, &server_ms))
+	    !bl_http_date(date, &server_ms))
 		return 0;
 	offset_ms = server_ms - reply->http.date_wall_ms;
 	return offset_ms > BL_AWS_SKEW_MS || offset_ms < -BL_AWS_SKEW_MS ? offset_ms : 0;

@@ -30,7 +30,7 @@ static void read_date(const struct bl_http_reply *reply, struct ending *ending)
 	int64_t server_ms;
 
 	text_header(reply, "date", date, sizeof(date));
-	if (!bl_aws_http_date(date, &server_ms))
+	if (!bl_http_date(date, &server_ms))
 		return;
 	ending->has_date = true;
 	ending->offset_ms = server_ms - reply->date_wall_ms;

@@ -32,9 +32,6 @@ BL_MUST int bl_aws_error_read(const struct bl_http_reply *reply, struct bl_aws_e
 BL_MUST int bl_aws_body_is_error(const struct bl_http_reply *reply, struct bl_aws_error *out,
                                  bool *is_error, struct bl_err *err);
 
-/* "Wed, 25 Nov 2026 01:29:00 GMT"; false: it is no such time. */
-bool bl_aws_http_date(const char *text, int64_t *wall_ms);
-
 /* --- client_decide.c: what follows ----------------------------------------------------------- */
 
 enum bl_aws_act {

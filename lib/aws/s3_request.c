@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define KEY_MAX 1024
 #define LINE_MAX_BYTES 512
@@ -181,13 +180,9 @@ int bl_s3_reply_object(const struct bl_http_reply *reply, struct bl_s3_object *o
 
 int64_t bl_s3_time(const char *text)
 {
-	struct tm tm = { 0 };
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	int64_t wall_ms;
 
-	if (end && !*end)
-		return (int64_t)timegm(&tm) * 1000;
-	return bl_utc_parse(text, &wall_ms) ? wall_ms : 0;
+	return bl_http_date(text, &wall_ms) || bl_utc_parse(text, &wall_ms) ? wall_ms : 0;
 }
 
 /* In front of what the client advised: it knows neither bucket nor key. */

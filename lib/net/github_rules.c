@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define FIRST_WAIT_MS 250
 #define LONGEST_WAIT_MS 5000
@@ -85,18 +84,6 @@ bool bl_github_next_page(const char *link, const struct bl_url *api, char *targe
 
 /* --- Limits ----------------------------------------------------------------------------------- */
 
-/* RFC 9110's preferred form, which is the one that is sent. */
-static bool read_date(const char *text, int64_t *wall_ms)
-{
-	struct tm tm = { 0 };
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-
-	if (!end || *end)
-		return false;
-	*wall_ms = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
 /* Its own clock, where it says it. */
 static int64_t now_there(const struct bl_http_reply *reply)
 {
@@ -104,7 +91,7 @@ static int64_t now_there(const struct bl_http_reply *reply)
 	char date[64];
 
 	if (bl_http_header(reply, "date", date, sizeof(date)))
-		read_date(date, &now_ms);
+		bl_http_date(date, &now_ms);
 	return now_ms;
 }
 
@@ -131,7 +118,7 @@ static bool retry_after(const struct bl_http_reply *reply, int64_t *wait_ms)
 		*wait_ms = (int64_t)s * 1000;
 		return true;
 	}
-	if (!read_date(text, &at_ms))
+	if (!bl_http_date(text, &at_ms))
 		return false;
 	*wait_ms = until(reply, at_ms);
 	return true;

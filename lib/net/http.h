@@ -75,6 +75,9 @@ void bl_http_reply_done(struct bl_http_reply *reply);
 /* Value of the first header of that (lower-case) name, spaces trimmed, in `value`; false: none or
  * longer than size. */
 bool bl_http_header(const struct bl_http_reply *reply, const char *name, char *value, size_t size);
+/* RFC 9110's preferred form, which is the one that is sent: "Tue, 24 Nov 2026 08:03:01 GMT".
+ * False: it is none, and *wall_ms stays. */
+bool bl_http_date(const char *text, int64_t *wall_ms);
 
 /*
  * err is clean when a whole reply of any status came. Else:

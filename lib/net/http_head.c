@@ -2,6 +2,7 @@
 #include "net/http_parts.h"
 
 #include <string.h>
+#include <time.h>
 
 static bool is_blank(char c)
 {
@@ -165,6 +166,17 @@ bool bl_http_header(const struct bl_http_reply *reply, const char *name, char *v
 		return true;
 	}
 	return false;
+}
+
+bool bl_http_date(const char *text, int64_t *wall_ms)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+
+	if (!end || *end)
+		return false;
+	*wall_ms = (int64_t)timegm(&tm) * 1000;
+	return true;
 }
 
 void bl_http_reply_done(struct bl_http_reply *reply)

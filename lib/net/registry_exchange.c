@@ -75,18 +75,6 @@ int bl_registry_sleep(const struct bl_registry *registry, int64_t ms, struct bl_
 
 /* --- How long --------------------------------------------------------------------------------- */
 
-/* RFC 9110's preferred form, which is the one that is sent. */
-static bool read_date(const char *text, int64_t *wall_ms)
-{
-	struct tm tm = { 0 };
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-
-	if (!end || *end)
-		return false;
-	*wall_ms = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
 int64_t bl_registry_asked_wait(const char *retry_after, const char *date, int64_t now_wall_ms)
 {
 	struct bl_err ignored = { 0 };
@@ -98,9 +86,9 @@ int64_t bl_registry_asked_wait(const char *retry_after, const char *date, int64_
 			return ASKED_WAIT_MAX_MS;
 		return (int64_t)s * 1000;
 	}
-	if (!read_date(retry_after, &until_ms))
+	if (!bl_http_date(retry_after, &until_ms))
 		return 0;
-	read_date(date, &now_wall_ms); /* its own clock, where it says it */
+	bl_http_date(date, &now_wall_ms); /* its own clock, where it says it */
 	if (until_ms <= now_wall_ms)
 		return 0;
 	return until_ms - now_wall_ms > ASKED_WAIT_MAX_MS ? ASKED_WAIT_MAX_MS

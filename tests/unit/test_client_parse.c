@@ -178,20 +178,6 @@ static void an_error_cut_anywhere_is_never_a_success(void **state)
 	}
 }
 
-static void dates_of_http_are_read(void **state)
-{
-	int64_t ms = 7;
-
-	(void)state;
-	assert_true(bl_aws_http_date("Wed, 25 Nov 2026 01:29:00 GMT", &ms));
-	assert_int_equal(ms, 1795570140000);
-	ms = 7;
-	assert_false(bl_aws_http_date("", &ms));
-	assert_false(bl_aws_http_date("2026-11-25T01:29:00Z", &ms));
-	assert_false(bl_aws_http_date("Wed, 25 Nov 2026 01:29:00 GMT+1", &ms));
-	assert_int_equal(ms, 7);
-}
-
 static void a_servers_clock_counts_when_it_is_far_off(void **state)
 {
 	static const struct {
@@ -248,7 +234,6 @@ int main(void)
 		cmocka_unit_test(a_long_message_is_cut_between_characters),
 		cmocka_unit_test(a_success_may_hold_an_error),
 		cmocka_unit_test(an_error_cut_anywhere_is_never_a_success),
-		cmocka_unit_test(dates_of_http_are_read),
 		cmocka_unit_test(a_servers_clock_counts_when_it_is_far_off),
 		cmocka_unit_test(a_host_tells_its_region),
 	};

@@ -90,6 +90,20 @@ static void heads_hold_no_control_characters(void **state)
 	assert_int_equal(err.code, BL_ERETRY);
 }
 
+static void dates_of_http_are_read(void **state)
+{
+	int64_t ms = 7;
+
+	(void)state;
+	assert_true(bl_http_date("Wed, 25 Nov 2026 01:29:00 GMT", &ms));
+	assert_int_equal(ms, 1795570140000);
+	ms = 7;
+	assert_false(bl_http_date("", &ms));
+	assert_false(bl_http_date("2026-11-25T01:29:00Z", &ms));
+	assert_false(bl_http_date("Wed, 25 Nov 2026 01:29:00 GMT+1", &ms));
+	assert_int_equal(ms, 7);
+}
+
 static void our_lines_take_libcurls_form(void **state)
 {
 	static const char wanted[] = "a: b\0x-empty;\0c:d\0";
@@ -329,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heads_are_read_line_by_line),
 		cmocka_unit_test(heads_hold_no_control_characters),
+		cmocka_unit_test(dates_of_http_are_read),
 		cmocka_unit_test(our_lines_take_libcurls_form),
 		cmocka_unit_test(user_agent_names_product_and_app),
 		cmocka_unit_test(time_is_judged),
