@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -54,6 +55,7 @@ class Step:
         self.returncode, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
         self.outputs, self.shown = outputs, shown  # shown: the log with masks applied
         self.summary = summary
+        self.seconds = 0.0
         self.cancelled = False  # by what watched it
 
 
@@ -83,6 +85,7 @@ class Job:
         words = [word.replace("{0}", str(file)) for word in shlex.split(shell)]
         with (self.path / f"step-{self.n}.out").open("w+") as out, \
                 (self.path / f"step-{self.n}.err").open("w+") as log:
+            began = time.monotonic()
             process = subprocess.Popen(words, env={**self.env, **dict(env),
                                                    **{k: str(v) for k, v in files.items()}},
                                        cwd=self.workspace, text=True, stdout=out, stderr=log,
@@ -93,6 +96,7 @@ class Job:
             finally:
                 process.kill()
                 process.wait()
+            ended = time.monotonic()
             out.seek(0)
             log.seek(0)
             done = subprocess.CompletedProcess(words, process.returncode, out.read(), log.read())
@@ -105,7 +109,7 @@ class Job:
         assert not files["GITHUB_PATH"].read_text()
         step = Step(done, read_entries(files["GITHUB_OUTPUT"].read_text()), shown,
                     files["GITHUB_STEP_SUMMARY"].read_text())
-        step.cancelled = cancelled
+        step.cancelled, step.seconds = cancelled, ended - began
         return step
 
     def show(self, text):

@@ -79,11 +79,29 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "sample: also run under the sanitizers")
 
 
+def programs():
+    """The folder of those under test: BRANCHLINE_BIN, else the build with failpoints."""
+    return pathlib.Path(os.environ.get("BRANCHLINE_BIN", ROOT / "build" / "test" / "bin")).absolute()
+
+
+def list_failpoints(runner):
+    done = subprocess.run([runner, "failpoints"], capture_output=True, text=True, timeout=PATIENCE)
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+def pytest_collection_modifyitems(config, items):
+    """A release's programs are tried after the build with failpoints: what runs none is not done twice."""
+    runner = programs() / "branchline-runner"
+    if not runner.exists() or list_failpoints(runner):
+        return
+    left = [item for item in items if "bin_dir" not in item.fixturenames]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if "bin_dir" in item.fixturenames]
+
+
 @pytest.fixture(scope="session")
 def bin_dir():
-    """The programs under test: BRANCHLINE_BIN, else the build with failpoints."""
-    told = os.environ.get("BRANCHLINE_BIN", ROOT / "build" / "test" / "bin")
-    path = pathlib.Path(told).absolute()
+    path = programs()
     if not (path / "branchline-runner").exists():
         pytest.fail(f"no programs in {path}: run make test-e2e, or set BRANCHLINE_BIN")
     return path
@@ -102,8 +120,7 @@ def runner(bin_dir):
 @pytest.fixture(scope="session")
 def failpoints(runner):
     """The names compiled into the runner; empty in a release build."""
-    done = subprocess.run([runner, "failpoints"], capture_output=True, text=True, timeout=PATIENCE)
-    return done.stdout.split() if done.returncode == 0 else []
+    return list_failpoints(runner)
 
 
 @pytest.fixture

@@ -20,14 +20,13 @@ def test_another_label_is_no_job(world, label):
     nothing_happened(world)
 
 
-@pytest.mark.parametrize("runner", ["act", "run"])
-def test_a_fork_is_told_afterwards(world, runner):
+def test_a_fork_is_told_afterwards(world):
     """H03: it may edit its workflow as it likes; its job has no token for AWS and writes nothing."""
     world.pull(head_repository="mallory/demo", head_ref="patch-1")
     world.github.permissions(pull_requests="read", statuses="read", contents="read")
     event = world.labeled()
     nothing = {"ACTIONS_ID_TOKEN_REQUEST_URL": "", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}
-    story = getattr(world, runner)(event, **nothing)
+    story = world.act(event, **nothing)
     assert story.status == 1 and story.steps == GUARD, story
     assert "forks cannot train" in story.log
     assert world.github.comments(NUMBER) == []

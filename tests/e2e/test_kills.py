@@ -6,22 +6,15 @@ Either the run recovers by itself (a helper was started again), or it is left to
 """
 import json
 import pathlib
-import subprocess
 
 import pytest
 
-from conftest import PATIENCE, is_alive, read_json, until
+from conftest import PATIENCE, is_alive, list_failpoints, programs, read_json, until
 from project import Project
 
 STEPS = 40
 # Killed there at every try, the helper costs what the design lets it cost: metrics or the log, no training.
 LOSES_STREAMS = ("observe.", "ship.chunk.", "ship.drain.before", "ship.heartbeat.")
-
-
-def names(bin_dir):
-    done = subprocess.run([bin_dir / "branchline-runner", "failpoints"], capture_output=True,
-                          text=True, timeout=PATIENCE)
-    return done.stdout.split() if done.returncode == 0 else []
 
 
 def alive_with(run_name):
@@ -62,10 +55,8 @@ def check_streams(run):
 
 def pytest_generate_tests(metafunc):
     if "failpoint" in metafunc.fixturenames:
-        import os
-        from conftest import ROOT
-        bin_dir = pathlib.Path(os.environ.get("BRANCHLINE_BIN", ROOT / "build/test/bin"))
-        found = names(bin_dir) if (bin_dir / "branchline-runner").exists() else []
+        runner = programs() / "branchline-runner"
+        found = list_failpoints(runner) if runner.exists() else []
         metafunc.parametrize("failpoint", sorted(set(found)) or ["none"])
 
 
