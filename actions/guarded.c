@@ -2,7 +2,7 @@
 #include "actions/guarded.h"
 
 #include "actions/kept.h"
-#include "base/fs.h"
+#include "actions/workflow.h"
 #include "base/str.h"
 #include "codec/json.h"
 
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MAX ((size_t)8 << 20)
 #define HEADS "refs/heads/"
 
 static const char *variable(const char *name)
@@ -18,11 +17,6 @@ static const char *variable(const char *name)
 	const char *text = getenv(name);
 
 	return text ? text : "";
-}
-
-static bool is_sha(const char *text)
-{
-	return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
 }
 
 static const struct kept_text texts[] = {
@@ -48,9 +42,9 @@ int guarded_decision(const struct bl_value *doc, const char *event, struct guard
 		               bl_value_text_or(doc, "event", ""));
 	if (kept_texts(doc, KEPT_GUARD, texts, BL_COUNT(texts), &guarded, err))
 		return -1;
-	if (!is_sha(guarded.sha))
+	if (!bl_str_is_sha(guarded.sha))
 		return bl_fail(err, BL_ECORRUPT, "guard.json: sha '%s'", guarded.sha);
-	if (guarded.base_sha[0] && !is_sha(guarded.base_sha))
+	if (guarded.base_sha[0] && !bl_str_is_sha(guarded.base_sha))
 		return bl_fail(err, BL_ECORRUPT, "guard.json: base_sha '%s'", guarded.base_sha);
 	guarded.pr = bl_value_int_or(doc, "pr", 0);
 	guarded.comment_id = bl_value_int_or(doc, "comment_id", 0);
@@ -81,16 +75,19 @@ static int read_main(struct guarded *out, const char *event, struct bl_err *err)
 {
 	static const char *const events[] = { "push", "workflow_dispatch", "schedule" };
 	const char *ref = variable("GITHUB_REF");
-	BL_AUTO(bl_buf) bytes = BL_BUF(EVENT_MAX);
+	BL_AUTO(bl_buf) bytes = BL_BUF(WORKFLOW_EVENT_MAX);
 	BL_VALUE doc = NULL;
-	bool known = false;
+	bool known = false, there;
 
 	for (size_t i = 0; i < BL_COUNT(events); i++)
 		known |= !strcmp(event, events[i]);
-	if (!known || !bl_str_starts(ref, HEADS) || !*variable("GITHUB_EVENT_PATH"))
+	if (!known || !bl_str_starts(ref, HEADS))
 		return 0;
-	if (bl_fs_read_path(variable("GITHUB_EVENT_PATH"), &bytes, err) ||
-	    bl_json_parse(bl_buf_text(&bytes), bytes.len, "the event", &doc, err))
+	if (workflow_event(&bytes, &there, err))
+		return -1;
+	if (!there)
+		return 0;
+	if (bl_json_parse(bl_buf_text(&bytes), bytes.len, "the event", &doc, err))
 		return bl_wrap(err, "GITHUB_EVENT_PATH");
 	out->is_main = !strcmp(ref + strlen(HEADS),
 	                       bl_value_text_or(doc, "repository.default_branch", ""));
@@ -116,7 +113,7 @@ int guarded_read(struct guarded *out, struct bl_err *err)
 		memcpy(guarded.key, wished_key, sizeof(guarded.key));
 	} else {
 		guarded.is_pull_request = bl_str_starts(event, "pull_request");
-		if (!guarded.is_pull_request && is_sha(sha))
+		if (!guarded.is_pull_request && bl_str_is_sha(sha))
 			memcpy(guarded.sha, sha, sizeof(guarded.sha));
 		if (!guarded.is_pull_request && read_main(&guarded, event, err))
 			return -1;

@@ -107,6 +107,16 @@ int workflow_write(enum workflow_file file, const struct workflow_pair *pairs, s
 	return append(variable, path, &text, err);
 }
 
+int workflow_event(struct bl_buf *out, bool *there, struct bl_err *err)
+{
+	const char *path = getenv("GITHUB_EVENT_PATH");
+
+	*there = path && *path;
+	if (*there && bl_fs_read_path(path, out, err))
+		return bl_wrap(err, "GITHUB_EVENT_PATH");
+	return 0;
+}
+
 int workflow_summary(const struct bl_buf *text, struct bl_err *err)
 {
 	const char *path = getenv("GITHUB_STEP_SUMMARY");

@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
+
 /*
  * What a step tells GitHub's runner: variables for later steps, outputs, masks.
  *
@@ -30,6 +32,11 @@ BL_MUST int workflow_write(enum workflow_file file, const struct workflow_pair *
 
 /* Appends Markdown to the page of the job, $GITHUB_STEP_SUMMARY; nothing where that is not set. */
 BL_MUST int workflow_summary(const struct bl_buf *text, struct bl_err *err);
+
+/* The document of the event that began the workflow. *there: false where GITHUB_EVENT_PATH is not
+ * set; then this is none. */
+BL_MUST int workflow_event(struct bl_buf *out, bool *there, struct bl_err *err);
+#define WORKFLOW_EVENT_MAX ((size_t)8 << 20) /* bytes of it */
 
 /*
  * The page of this workflow's run on GitHub, as run.json keeps it and as it is compared; "" where

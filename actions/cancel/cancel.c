@@ -6,7 +6,6 @@
 #include "actions/wait/wait.h"
 #include "actions/workflow.h"
 #include "base/failpoint.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "codec/json.h"
 #include "run/cancel.h"
@@ -18,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MAX ((size_t)8 << 20)
 #define RUNS_MAX 200
 #define MEANT_MAX (RUNS_MAX + 64) /* and what tags alone name */
 #define LOOK_MS 30000             /* Describe knows a new instance by then, nearly always */
@@ -67,14 +65,12 @@ struct cancelling {
 
 static int read_event(struct bl_value **out, struct bl_err *err)
 {
-	const char *path = getenv("GITHUB_EVENT_PATH");
-	BL_AUTO(bl_buf) text = BL_BUF(EVENT_MAX);
+	BL_AUTO(bl_buf) text = BL_BUF(WORKFLOW_EVENT_MAX);
+	bool there;
 
-	if (!path || !*path)
-		return 0;
-	if (bl_fs_read_path(path, &text, err))
-		return bl_wrap(err, "GITHUB_EVENT_PATH");
-	return bl_json_parse(bl_buf_text(&text), text.len, "the event", out, err);
+	if (workflow_event(&text, &there, err))
+		return -1;
+	return there ? bl_json_parse(bl_buf_text(&text), text.len, "the event", out, err) : 0;
 }
 
 static void keep(struct cancelling *cancelling, const char *run)

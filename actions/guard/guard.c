@@ -2,15 +2,14 @@
 #include "actions/guard/guard_parts.h"
 #include "actions/tell.h"
 #include "actions/verbs.h"
+#include "actions/workflow.h"
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MAX ((size_t)8 << 20)
 #define PATIENCE_MS 10000 /* the comment is to be there within 15 s; launch writes it otherwise */
 
 static const struct bl_option table[] = {
@@ -56,7 +55,7 @@ static void guarding_done(struct guarding *guarding)
 
 static int read_event(struct guarding *guarding, struct bl_err *err)
 {
-	BL_AUTO(bl_buf) bytes = BL_BUF(EVENT_MAX);
+	BL_AUTO(bl_buf) bytes = BL_BUF(WORKFLOW_EVENT_MAX);
 	const struct bl_guard_env env = {
 		.event = variable("GITHUB_EVENT_NAME"),
 		.ref = variable("GITHUB_REF"),
@@ -66,14 +65,15 @@ static int read_event(struct guarding *guarding, struct bl_err *err)
 		.can_authenticate =
 			*variable("ACTIONS_ID_TOKEN_REQUEST_URL") || *variable("AWS_ACCESS_KEY_ID"),
 	};
+	bool there;
 
-	if (!*env.event || !*variable("GITHUB_EVENT_PATH")) {
+	if (workflow_event(&bytes, &there, err))
+		return -1;
+	if (!*env.event || !there) {
 		bl_fail(err, BL_EINPUT,
 		        "GITHUB_EVENT_PATH is not set: this is no step of a workflow");
 		return bl_next(err, "`branchline run` trains a pushed commit from a laptop");
 	}
-	if (bl_fs_read_path(variable("GITHUB_EVENT_PATH"), &bytes, err))
-		return bl_wrap(err, "GITHUB_EVENT_PATH");
 	return bl_guard_event_read(bl_buf_text(&bytes), bytes.len, &env, &guarding->event, err);
 }
 

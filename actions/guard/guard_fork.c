@@ -3,14 +3,13 @@
 #include "run/guard_fork.h"
 #include "actions/guard/guard_parts.h"
 #include "actions/tell.h"
-#include "base/fs.h"
+#include "actions/workflow.h"
 #include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MAX ((size_t)8 << 20)
 #define PATH_MAX_BYTES ((size_t)4096)
 #define PATIENCE_MS 60000
 
@@ -30,11 +29,11 @@ static int look_at(void *arg, const struct bl_value *pull, struct bl_err *err)
 
 static int read_fork(struct bl_guard_fork *fork, struct bl_err *err)
 {
-	BL_AUTO(bl_buf) bytes = BL_BUF(EVENT_MAX);
-	const char *path = getenv("GITHUB_EVENT_PATH");
+	BL_AUTO(bl_buf) bytes = BL_BUF(WORKFLOW_EVENT_MAX);
+	bool there;
 
-	if (bl_fs_read_path(path ? path : "", &bytes, err))
-		return bl_wrap(err, "GITHUB_EVENT_PATH");
+	if (workflow_event(&bytes, &there, err))
+		return -1;
 	return bl_guard_fork_read(bl_buf_text(&bytes), bytes.len, fork, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/report/post.h"
 
+#include "actions/workflow.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MAX ((size_t)8 << 20)
 #define CLEAN_MAX (POST_MAX * 8)
 #define NOTE "<sub>Made by a workflow of a fork, which may have written anything here.</sub>\n"
 
@@ -86,14 +86,15 @@ static int check_number(struct bl_github *github, const struct bl_guard_fork *fo
 static int choose_number(struct bl_github *github, const struct post_options *options,
                          int64_t *number, struct bl_err *err)
 {
-	const char *name = getenv("GITHUB_EVENT_NAME"), *path = getenv("GITHUB_EVENT_PATH");
-	BL_AUTO(bl_buf) event = BL_BUF(EVENT_MAX);
+	const char *name = getenv("GITHUB_EVENT_NAME");
+	BL_AUTO(bl_buf) event = BL_BUF(WORKFLOW_EVENT_MAX);
 	struct bl_guard_fork fork = { 0 };
+	bool there = false;
 
 	*number = options->number;
-	if (name && path && !strcmp(name, "workflow_run") &&
-	    (bl_fs_read_path(path, &event, err) ||
-	     bl_guard_fork_read(bl_buf_text(&event), event.len, &fork, err)))
+	if (name && !strcmp(name, "workflow_run") && workflow_event(&event, &there, err))
+		return -1;
+	if (there && bl_guard_fork_read(bl_buf_text(&event), event.len, &fork, err))
 		return -1;
 	if (fork.is_fork)
 		return *number ? check_number(github, &fork, *number, err)

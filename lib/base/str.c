@@ -190,6 +190,11 @@ bool bl_str_ends(const char *text, const char *suffix)
 	return len >= tail && !strcmp(text + len - tail, suffix);
 }
 
+bool bl_str_is_sha(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == 40 && !text[40];
+}
+
 size_t bl_utf8_sequence(const char *p, size_t len)
 {
 	const unsigned char *u = (const unsigned char *)p;

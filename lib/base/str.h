@@ -34,6 +34,9 @@ void bl_str_add_bytes(struct bl_buf *buf, uint64_t bytes);
 bool bl_str_starts(const char *text, const char *prefix);
 bool bl_str_ends(const char *text, const char *suffix);
 
+/* A whole commit's or tree's id: 40 hexadecimal digits in lower case. */
+bool bl_str_is_sha(const char *text);
+
 /* Length in bytes of the well-formed UTF-8 sequence at p (RFC 3629), 0 when there is none. */
 size_t bl_utf8_sequence(const char *p, size_t len);
 

@@ -67,7 +67,7 @@ static int take_sha(const struct bl_value *doc, const char *path, char sha[41], 
 
 	if (bl_value_text(doc, path, &text, err))
 		return -1;
-	if (strlen(text) != 40 || text[strspn(text, "0123456789abcdef")])
+	if (!bl_str_is_sha(text))
 		return bl_fail(err, BL_ECORRUPT, "%s: '%.50s' is no commit", path, text);
 	snprintf(sha, 41, "%s", text);
 	return 0;
@@ -152,7 +152,7 @@ int bl_github_first_parents(struct bl_github *github, const char *sha, size_t ma
 {
 	struct walk walk = { .left = max, .fn = fn, .arg = arg };
 
-	if (strlen(sha) != 40 || sha[strspn(sha, "0123456789abcdef")])
+	if (!bl_str_is_sha(sha))
 		return bl_fail(err, BL_EINPUT, "GitHub: '%.50s' is no whole commit id", sha);
 	snprintf(walk.next, sizeof(walk.next), "%s", sha);
 	while (walk.left && walk.next[0]) {

@@ -68,8 +68,7 @@ static void refuse_bot(const struct bl_guard_event *event, struct bl_guard *out)
 
 /* --- What the event alone decides ------------------------------------------------------------- */
 
-/* Labels differ in more than letter case, says GitHub; the part behind the colon is a job's. */
-static bool is_our_label(const char *label, const char *ours)
+bool bl_guard_is_label(const char *label, const char *ours)
 {
 	size_t len = strlen(ours);
 
@@ -111,7 +110,7 @@ static bool look_at_pull(const struct bl_guard_event *event, const struct bl_gua
 {
 	if (strcmp(event->action, "labeled") != 0)
 		not_for_us(out, "the event is '%.30s', and no label was set", event->action);
-	else if (!is_our_label(event->label, rules->label))
+	else if (!bl_guard_is_label(event->label, rules->label))
 		not_for_us(out, "the label is another one than `%.60s`", rules->label);
 	else if (!strcmp(event->actor, DEPENDABOT) || !strcmp(event->sender, DEPENDABOT))
 		not_for_us(out, "Dependabot's events come without credentials");

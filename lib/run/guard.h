@@ -64,6 +64,10 @@ struct bl_guard {
 	bool is_fork;                /* whose token can write no comment */
 };
 
+/* Whether a label is `ours`, or names a job behind it ("train:JOB"); to GitHub labels that differ in
+ * letter case alone are the same. */
+bool bl_guard_is_label(const char *label, const char *ours);
+
 /* facts NULL: not asked yet; then never accepts a pull request. */
 void bl_guard_decide(const struct bl_guard_event *event, const struct bl_guard_rules *rules,
                      const struct bl_guard_facts *facts, struct bl_guard *out);

@@ -9,11 +9,6 @@
 #define HEADS "refs/heads/"
 #define LOGIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-static bool is_sha(const char *text)
-{
-	return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
-}
-
 /* A person's, an app's ("name[bot]"), or "": nobody's. */
 static bool is_login(const char *text)
 {
@@ -75,8 +70,8 @@ static int read_pull(const struct bl_value *doc, struct bl_guard_event *event, s
 	    copy_member(pull, "base.ref", event->base_ref, sizeof(event->base_ref), err) ||
 	    copy_member(pull, "base.sha", event->base_sha, sizeof(event->base_sha), err))
 		return -1;
-	if (event->pr <= 0 || !event->repository_id || !is_sha(event->sha) ||
-	    !is_sha(event->base_sha))
+	if (event->pr <= 0 || !event->repository_id || !bl_str_is_sha(event->sha) ||
+	    !bl_str_is_sha(event->base_sha))
 		return bl_fail(err, BL_EINPUT,
 		               "the event: it has no pull request's number, "
 		               "repository and commits");
@@ -95,7 +90,7 @@ static int read_branch(const struct bl_value *doc, const struct bl_guard_env *en
 	                                            event->branch, sizeof(event->branch), err)) ||
 	    copy("GITHUB_SHA", env->sha, event->sha, sizeof(event->sha), err))
 		return -1;
-	if (!is_sha(event->sha))
+	if (!bl_str_is_sha(event->sha))
 		return bl_fail(err, BL_EINPUT, "GITHUB_SHA '%s' is no commit", event->sha);
 	memcpy(event->head_ref, event->branch, sizeof(event->head_ref));
 	return 0;

@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_sha(const char *text)
-{
-	return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
-}
-
 static bool take(const struct bl_value *doc, const char *path, char *to, size_t size)
 {
 	const char *text = bl_value_text_or(doc, path, "");
@@ -46,7 +41,7 @@ int bl_guard_fork_read(const char *bytes, size_t len, struct bl_guard_fork *out,
 	fork.is_fork = true;
 	if (!take(run, "head_branch", fork.branch, sizeof(fork.branch)) ||
 	    !take(run, "head_repository.owner.login", fork.owner, sizeof(fork.owner)) ||
-	    !take(run, "head_sha", fork.sha, sizeof(fork.sha)) || !is_sha(fork.sha))
+	    !take(run, "head_sha", fork.sha, sizeof(fork.sha)) || !bl_str_is_sha(fork.sha))
 		return bl_fail(err, BL_EINPUT,
 		               "the event: its run has no branch, owner and commit");
 	*out = fork;
@@ -68,10 +63,8 @@ static const char *our_label(const struct bl_value *labels, const char *label)
 
 	for (size_t i = 0; labels && labels->type == BL_LIST && i < labels->n; i++) {
 		const char *name = bl_value_text_or(labels->items[i], "name", "");
-		size_t len = strlen(label);
 
-		if (!strncmp(name, label, len) && (!name[len] || name[len] == ':') &&
-		    strlen(name) > strlen(found))
+		if (bl_guard_is_label(name, label) && strlen(name) > strlen(found))
 			found = name;
 	}
 	return found;

@@ -101,6 +101,8 @@ static void its_pull_request_gets_guards_own_answer(void **state)
 
 	(void)state;
 	assert_true(is_it("[{\"name\":\"bug\"},{\"name\":\"train:big\"}]", 6, HEAD, &event));
+	assert_true(is_it("[{\"name\":\"Train\"}]", 6, HEAD, &event)); /* the same, to GitHub */
+	assert_true(is_it("[{\"name\":\"train\"},{\"name\":\"train:big\"}]", 6, HEAD, &event));
 	assert_int_equal(event.pr, 12);
 	bl_guard_decide(&event, &rules, NULL, &guard);
 	assert_int_equal(guard.verdict, BL_GUARD_REFUSE);

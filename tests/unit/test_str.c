@@ -62,6 +62,12 @@ static void the_nearest_word_is_one_that_could_be_meant(void **state)
 static void starts_and_ends(void **state)
 {
 	(void)state;
+	assert_true(bl_str_is_sha("0123456789abcdef0123456789abcdef01234567"));
+	assert_false(bl_str_is_sha("0123456789abcdef0123456789abcdef0123456"));
+	assert_false(bl_str_is_sha("0123456789abcdef0123456789abcdef012345678"));
+	assert_false(bl_str_is_sha("0123456789ABCDEF0123456789abcdef01234567"));
+	assert_false(bl_str_is_sha("0123456789abcdef0123456789abcdef0123456 "));
+	assert_false(bl_str_is_sha(""));
 	assert_true(bl_str_starts("refs/heads/x", "refs/heads/"));
 	assert_true(bl_str_starts("x", ""));
 	assert_false(bl_str_starts("ref", "refs"));
