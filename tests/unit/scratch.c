@@ -5,6 +5,7 @@
 #include "run/keys.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -51,6 +52,23 @@ int scratch_done(void **state)
 const char *scratch_dir(void)
 {
 	return dir;
+}
+
+static size_t n_files;
+
+static int count_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	n_files += type == FTW_F && S_ISREG(st->st_mode);
+	return 0;
+}
+
+size_t count_files(const char *path)
+{
+	n_files = 0;
+	assert_int_equal(nftw(path, count_one, 16, FTW_PHYS), 0);
+	return n_files;
 }
 
 void must(int result, const struct bl_err *err)

@@ -12,6 +12,8 @@
 int scratch_store(void **state);
 int scratch_done(void **state);
 const char *scratch_dir(void);
+/* Regular files below a path. */
+size_t count_files(const char *path);
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_store, scratch_done)
 
 /* Fails the test with the error's text. */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
-#include "codec/hash.h"
 #include "run/store.h"
 #include "run/store_warm.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_contract.h"
+#include "tests/unit/store_contract_parts.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,52 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define WRITERS 8
-
-static int note(void *arg, const struct bl_listed *item, struct bl_err *err)
-{
-	(void)err;
-	bl_buf_addf(arg, "%s ", item->key);
-	return 0;
-}
-
-static void assert_list(struct bl_store *store, const char *want)
-{
-	BL_AUTO(bl_buf) got = BL_BUF(1 << 20);
-	struct bl_err err = { 0 };
-
-	must(bl_store_list(store, NULL, "", NULL, 0, note, &got, &err), &err);
-	assert_string_equal(bl_buf_text(&got), want);
-}
 
 static void write_path(const char *path, const char *text)
 {
 	struct bl_err err = { 0 };
 
 	must(bl_fs_replace(AT_FDCWD, path, text, strlen(text), 0644, &err), &err);
-}
-
-static size_t n_files;
-
-static int count_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)path;
-	(void)ftw;
-	n_files += type == FTW_F && S_ISREG(st->st_mode);
-	return 0;
-}
-
-static size_t count_files(const char *path)
-{
-	n_files = 0;
-	assert_int_equal(nftw(path, count_one, 16, FTW_PHYS), 0);
-	return n_files;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -179,7 +141,7 @@ static void a_key_cannot_begin_another(void **state)
 	assert_non_null(strstr(err[0].text, "write a/b/c: 'a/b' is an object"));
 	assert_int_equal(err[1].code, BL_EINPUT);
 	assert_non_null(strstr(err[1].text, "'a' is a directory"));
-	assert_list(*state, "a/b ");
+	assert_list(*state, "", NULL, 0, "a/b=1 ");
 }
 
 static void a_part_fits_a_file_name(void **state)
@@ -199,9 +161,7 @@ static void a_part_fits_a_file_name(void **state)
 	bl_err_clear(&err);
 	assert_int_equal(bl_store_get(*state, NULL, key, &buf, &err), -1);
 	assert_int_equal(err.code, BL_ENOENT);
-	bl_err_clear(&err);
-	must(bl_store_list(*state, NULL, key, NULL, 0, note, &buf, &err), &err);
-	assert_int_equal(buf.len, 0);
+	assert_list(*state, key, NULL, 0, "");
 }
 
 static void links_lead_nowhere(void **state)
@@ -215,7 +175,7 @@ static void links_lead_nowhere(void **state)
 	assert_int_equal(symlink("../outside", "store/way"), 0);
 	assert_int_equal(symlink("../outside/secret", "store/file"), 0);
 	assert_int_equal(symlink("real", "store/alias"), 0);
-	assert_list(*state, "real/k ");
+	assert_list(*state, "", NULL, 0, "real/k=6 ");
 	assert_int_equal(bl_store_get(*state, NULL, "file", &buf, &err), -1);
 	assert_int_equal(err.code, BL_EDENIED);
 	bl_err_clear(&err);
@@ -244,12 +204,10 @@ static void only_regular_files_are_objects(void **state)
 
 	assert_int_equal(mkfifo("store/fifo", 0666), 0);
 	assert_int_equal(mkdir("store/empty", 0777), 0);
-	assert_list(*state, "");
+	assert_list(*state, "", NULL, 0, "");
 	assert_int_equal(bl_store_get(*state, NULL, "fifo", &buf, &err), -1); /* does not wait */
 	assert_int_equal(err.code, BL_ENOENT);
-	bl_err_clear(&err);
-	must(bl_store_list(*state, NULL, "", NULL, '/', note, &buf, &err), &err);
-	assert_string_equal(bl_buf_text(&buf), ""); /* an empty directory is nothing */
+	assert_list(*state, "", NULL, '/', ""); /* an empty directory is nothing */
 }
 
 #define TEMP_NAME ".bl-abcdefgh234567zz.tmp"
@@ -262,15 +220,13 @@ static void temporary_files_are_not_there(void **state)
 	put_object(*state, "d/k", "x");
 	write_path("store/d/" TEMP_NAME, "half");
 	write_path("store/only/" TEMP_NAME, "half");
-	assert_list(*state, "d/k ");
+	assert_list(*state, "", NULL, 0, "d/k=1 ");
 	assert_int_equal(bl_store_get(*state, NULL, "d/" TEMP_NAME, &buf, &err), -1);
 	assert_int_equal(err.code, BL_ENOENT);
 	bl_err_clear(&err);
 	assert_int_equal(bl_store_put(*state, NULL, "d/" TEMP_NAME, "", 0, &err), -1);
 	assert_int_equal(err.code, BL_EINPUT);
-	bl_err_clear(&err);
-	must(bl_store_list(*state, NULL, "", NULL, '/', note, &buf, &err), &err);
-	assert_string_equal(bl_buf_text(&buf), "d/ ");
+	assert_list(*state, "", NULL, '/', "d/ ");
 	put_object(*state, "d/.bl-short.tmp", "a name like any other");
 }
 
@@ -292,154 +248,7 @@ static void old_leftovers_go_with_the_next_write(void **state)
 	put_object(*state, "d/new", "x");
 	assert_int_equal(access("store/d/" TEMP_NAME, F_OK), -1);
 	assert_int_equal(access("store/d/.bl-aaaaaaaaaaaaaaaa.tmp", F_OK), 0);
-	assert_list(*state, "d/new d/old ");
-}
-
-/* --- crashes and full disks ------------------------------------------------------------------- */
-
-/* Runs `writes` in a process that dies at the failpoint. */
-static void die_writing(struct bl_store *store, const char *failpoint, const char *key,
-                        int (*write)(struct bl_store *, const struct bl_call *, const char *,
-                                     const void *, size_t, struct bl_err *))
-{
-	struct bl_err err = { 0 };
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		setenv("BRANCHLINE_FAILPOINT", failpoint, 1);
-		_exit(write(store, NULL, key, "new", 3, &err) ? 1 : 0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-static void a_crash_before_the_rename_leaves_the_old(void **state)
-{
-	put_object(*state, "d/k", "old");
-	die_writing(*state, "store.put.before_rename=kill", "d/k", bl_store_put);
-	assert_object(*state, "d/k", "old");
-	assert_list(*state, "d/k ");
-	die_writing(*state, "store.put.before_rename=kill", "d/n", bl_store_put_if_absent);
-	assert_list(*state, "d/k ");
-	assert_int_equal(count_files("store"), 3); /* two leftovers */
-	put_object(*state, "d/n", "later");
-	assert_object(*state, "d/n", "later");
-}
-
-static void a_crash_after_the_link_leaves_the_new(void **state)
-{
-	struct bl_err err = { 0 };
-
-	die_writing(*state, "fs.create.after=kill", "d/n", bl_store_put_if_absent);
-	assert_object(*state, "d/n", "new");
-	assert_list(*state, "d/n ");
-	assert_int_equal(bl_store_put_if_absent(*state, NULL, "d/n", "x", 1, &err), -1);
-	assert_int_equal(err.code, BL_EEXIST);
-}
-
-static void a_full_disk_names_the_key_and_tears_nothing(void **state)
-{
-	BL_FD fd = open("source", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	struct bl_err err[4] = { 0 };
-	uint64_t crc = 0, size;
-
-	assert_int_equal(ftruncate(fd, 3 << 20), 0);
-	put_object(*state, "d/k", "old");
-	setenv("BRANCHLINE_FAILPOINT",
-	       "store.put.write=ENOSPC,store.put_file.write=ENOSPC@3,"
-	       "store.get_file.write=ENOSPC",
-	       1);
-	assert_int_equal(bl_store_put(*state, NULL, "d/k", "new", 3, &err[0]), -1);
-	assert_int_equal(bl_store_put_if_absent(*state, NULL, "d/n", "new", 3, &err[1]), -1);
-	assert_int_equal(bl_store_put_file(*state, NULL, "d/k", fd, 3 << 20, &crc, &err[2]), -1);
-	assert_int_equal(bl_store_get_file(*state, NULL, "d/k", fd, &size, &crc, &err[3]), -1);
-	unsetenv("BRANCHLINE_FAILPOINT");
-	for (size_t i = 0; i < BL_COUNT(err); i++) {
-		assert_int_equal(err[i].code, BL_ENOSPC);
-		assert_non_null(strstr(err[i].text, i == 1 ? "d/n" : "d/k"));
-		assert_non_null(strstr(err[i].text, "No space left"));
-		assert_true(i == 3 || strstr(err[i].next, "free space"));
-	}
-	assert_object(*state, "d/k", "old");
-	assert_int_equal(count_files("store"), 1);
-}
-
-/* --- races ------------------------------------------------------------------------------------ */
-
-static int create_as(struct bl_store *store, int start, unsigned who)
-{
-	struct bl_err err = { 0 };
-	char text[32], byte;
-
-	snprintf(text, sizeof(text), "writer %u", who);
-	if (read(start, &byte, 1) != 0) /* the pipe's end: all start at once */
-		return 100;
-	if (!bl_store_put_if_absent(store, NULL, "race/k", text, strlen(text), &err))
-		return (int)who;
-	return err.code == BL_EEXIST ? 50 : 101;
-}
-
-static void one_of_eight_creates(void **state)
-{
-	int start[2], winner = -1, losers = 0;
-	char want[32];
-
-	assert_int_equal(pipe(start), 0);
-	for (unsigned i = 0; i < WRITERS; i++) {
-		pid_t pid = fork();
-
-		assert_true(pid >= 0);
-		if (!pid) {
-			close(start[1]);
-			_exit(create_as(*state, start[0], i));
-		}
-	}
-	close(start[0]);
-	close(start[1]);
-	for (unsigned i = 0; i < WRITERS; i++) {
-		int status;
-
-		assert_true(wait(&status) > 0);
-		assert_true(WIFEXITED(status));
-		if (WEXITSTATUS(status) == 50) {
-			losers++;
-			continue;
-		}
-		assert_int_equal(winner, -1);
-		winner = WEXITSTATUS(status);
-	}
-	assert_int_equal(losers, WRITERS - 1);
-	assert_in_range(winner, 0, WRITERS - 1);
-	snprintf(want, sizeof(want), "writer %d", winner);
-	assert_object(*state, "race/k", want);
-	assert_int_equal(count_files("store"), 1);
-}
-
-/* A writer and a deleter in one directory: its removal as empty must not fail the write. */
-static void a_vanishing_directory_does_not_fail_a_write(void **state)
-{
-	struct bl_err err = { 0 };
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		for (int i = 0; i < 300; i++) {
-			if (bl_store_put(*state, NULL, "d/e/child", "x", 1, &err) ||
-			    bl_store_delete(*state, NULL, "d/e/child", &err))
-				_exit(1);
-		}
-		_exit(0);
-	}
-	for (int i = 0; i < 300; i++) {
-		must(bl_store_put(*state, NULL, "d/e/parent", "x", 1, &err), &err);
-		must(bl_store_delete(*state, NULL, "d/e/parent", &err), &err);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_list(*state, "");
+	assert_list(*state, "", NULL, 0, "d/new=1 d/old=17 ");
 }
 
 /* --- fetched beforehand ----------------------------------------------------------------------- */
@@ -518,8 +327,8 @@ static int every_operation(struct bl_err *err)
 	    bl_store_get_files(store, NULL, &(struct bl_file){ "d/f", fd, size, 0 }, 1, err) ||
 	    bl_store_get(store, NULL, "d/k", &buf, err) ||
 	    bl_store_get_range(store, NULL, "d/k", 1, 2, &buf, &total, err) ||
-	    bl_store_list(store, NULL, "", NULL, '/', note, &buf, err) ||
-	    bl_store_list(store, NULL, "d/", NULL, 0, note, &buf, err) ||
+	    bl_store_list(store, NULL, "", NULL, '/', note_listed, &buf, err) ||
+	    bl_store_list(store, NULL, "d/", NULL, 0, note_listed, &buf, err) ||
 	    bl_buf_check(&buf, "buffer", err) ||
 	    bl_store_put_once(store, NULL, "d/o", "text", 4, err) || look_warmly(store, err) ||
 	    bl_store_delete_many(store, NULL, keys, BL_COUNT(keys), err))
@@ -547,11 +356,6 @@ int main(void)
 		IN_SCRATCH(only_regular_files_are_objects),
 		IN_SCRATCH(temporary_files_are_not_there),
 		IN_SCRATCH(old_leftovers_go_with_the_next_write),
-		IN_SCRATCH(a_crash_before_the_rename_leaves_the_old),
-		IN_SCRATCH(a_crash_after_the_link_leaves_the_new),
-		IN_SCRATCH(a_full_disk_names_the_key_and_tears_nothing),
-		IN_SCRATCH(one_of_eight_creates),
-		IN_SCRATCH(a_vanishing_directory_does_not_fail_a_write),
 		IN_SCRATCH(what_was_fetched_is_read_from_memory),
 		IN_SCRATCH(each_allocation_of_the_store),
 	};
