@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
+#include "tests/unit/child.h"
 #include "tests/unit/failalloc.h"
 
 #include <fcntl.h>
@@ -11,14 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define PATIENCE_MS 10000
-#define S(text) ((char *)(uintptr_t)(text)) /* exec takes char *, and changes nothing */
 
 static struct bl_proc_id id(const char *machine, const char *boot, uint64_t pidns, uint64_t ticks)
 {
@@ -57,62 +54,9 @@ static void only_proof_makes_an_owner_dead(void **state)
 	assert_int_equal(bl_proc_judge(&nobody, &reader, 0), BL_UNKNOWN);
 }
 
-/* Starts "sh -c script" with fd 1 on a pipe whose reading end is returned. */
-static struct bl_child start(const char *script, char *const *envp, int *out)
-{
-	char *argv[] = { S("sh"), S("-c"), S(script), NULL };
-	int ends[2], pair[1][2], status;
-	struct bl_err err = { 0 };
-	struct bl_child child;
-
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	pair[0][0] = ends[1];
-	pair[0][1] = 1;
-	struct bl_spawn how = {
-		.file = "sh",
-		.argv = argv,
-		.envp = envp,
-		.search = true,
-		.own_group = true,
-		.dir_fd = -1,
-		.fds = pair,
-		.n_fds = 1,
-		.parent_signal = SIGKILL,
-	};
-	if (bl_proc_spawn(&how, &child, &status, &err))
-		fail_msg("%s", err.text);
-	close(ends[1]);
-	*out = ends[0];
-	return child;
-}
-
-/* What it printed until it closed its output. */
-static void read_all(int fd, char *text, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len + 1 < size && (n = read(fd, text + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	text[len] = '\0';
-	close(fd);
-}
-
-static int wait_for(struct bl_child *child)
-{
-	struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
-	int status;
-
-	if (poll(&ended, 1, PATIENCE_MS) != 1)
-		fail_msg("process %d did not end", child->pid);
-	assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
-	close(child->pidfd);
-	return status;
-}
-
 static int spawn_status(const char *file, int dir_fd, bool search, struct bl_err *err)
 {
-	char *argv[] = { S(file), NULL };
+	char *argv[] = { CHILD_ARG(file), NULL };
 	struct bl_spawn how = { .file = file, .argv = argv, .search = search, .dir_fd = dir_fd };
 	struct bl_child child = { .pid = -7 };
 	int status = -1;
@@ -182,14 +126,15 @@ static void the_child_is_as_fresh(void **state)
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	struct bl_child child = start("grep -E 'Sig(Blk|Ign)|NSpid' /proc/self/status;"
-	                              "ls /proc/$$/fd | tr '\\n' ,; cut -d' ' -f5 /proc/$$/stat",
-	                              NULL, &out);
+	struct bl_child child =
+		child_start("grep -E 'Sig(Blk|Ign)|NSpid' /proc/self/status;"
+	                    "ls /proc/$$/fd | tr '\\n' ,; cut -d' ' -f5 /proc/$$/stat",
+	                    NULL, &out);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
-	read_all(out, text, sizeof(text));
-	assert_int_equal(wait_for(&child), 0);
+	child_read(out, text, sizeof(text));
+	assert_int_equal(child_wait(&child), 0);
 	assert_non_null(strstr(text, "SigBlk:\t0000000000000000"));
 	const char *ignored = strstr(text, "SigIgn:\t");
 	assert_non_null(ignored);
@@ -206,7 +151,8 @@ static void the_child_is_as_fresh(void **state)
  * would unblock them.) */
 static void held_signals_are_blocked(void **state)
 {
-	char *argv[] = { S("grep"), S("SigBlk"), S("/proc/self/status"), NULL };
+	char *argv[] = { CHILD_ARG("grep"), CHILD_ARG("SigBlk"), CHILD_ARG("/proc/self/status"),
+		         NULL };
 	struct bl_err err = { 0 };
 	struct bl_child child;
 	int out[2], status;
@@ -224,14 +170,15 @@ static void held_signals_are_blocked(void **state)
 		                      .hold_signals = true };
 	assert_int_equal(bl_proc_spawn(&how, &child, &status, &err), 0);
 	close(out[1]);
-	read_all(out[0], text, sizeof(text));
-	assert_int_equal(wait_for(&child), 0);
+	child_read(out[0], text, sizeof(text));
+	assert_int_equal(child_wait(&child), 0);
 	assert_non_null(strstr(text, "SigBlk:\t0000000000004003"));
 }
 
 static void overlapping_descriptors_find_their_places(void **state)
 {
-	char *argv[] = { S("sh"), S("-c"), S("echo three >&3; echo four >&4"), NULL };
+	char *argv[] = { CHILD_ARG("sh"), CHILD_ARG("-c"),
+		         CHILD_ARG("echo three >&3; echo four >&4"), NULL };
 	struct bl_err err = { 0 };
 	struct bl_child child;
 	int a[2], b[2], status;
@@ -252,17 +199,17 @@ static void overlapping_descriptors_find_their_places(void **state)
 	close(b[1]);
 	close(20);
 	close(21);
-	assert_int_equal(wait_for(&child), 0);
-	read_all(a[0], text, sizeof(text));
+	assert_int_equal(child_wait(&child), 0);
+	child_read(a[0], text, sizeof(text));
 	assert_string_equal(text, "three\n");
-	read_all(b[0], text, sizeof(text));
+	child_read(b[0], text, sizeof(text));
 	assert_string_equal(text, "four\n");
 }
 
 static void the_path_and_directory_given_are_used(void **state)
 {
-	char *argv[] = { S("pwd"), S("-P"), NULL };
-	char *env[] = { S("PATH=/nowhere:/bin:/usr/bin"), NULL };
+	char *argv[] = { CHILD_ARG("pwd"), CHILD_ARG("-P"), NULL };
+	char *env[] = { CHILD_ARG("PATH=/nowhere:/bin:/usr/bin"), NULL };
 	int ends[2], pair[1][2], status, dir = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct bl_err err = { 0 };
 	struct bl_child child;
@@ -282,8 +229,8 @@ static void the_path_and_directory_given_are_used(void **state)
 	assert_int_equal(bl_proc_spawn(&how, &child, &status, &err), 0);
 	close(ends[1]);
 	close(dir);
-	assert_int_equal(wait_for(&child), 0);
-	read_all(ends[0], text, sizeof(text));
+	assert_int_equal(child_wait(&child), 0);
+	child_read(ends[0], text, sizeof(text));
 	assert_string_equal(text, "/usr\n");
 }
 
@@ -302,7 +249,7 @@ static void we_are_alive_and_a_reaped_child_is_dead(void **state)
 	assert_int_equal(judged, BL_ALIVE);
 
 	gone = self;
-	struct bl_child child = start("exec sleep 60", NULL, &out);
+	struct bl_child child = child_start("exec sleep 60", NULL, &out);
 	gone.pid = child.pid;
 	gone.start_ticks = bl_proc_start_ticks(child.pid);
 	assert_true(gone.start_ticks > 0);
@@ -310,18 +257,19 @@ static void we_are_alive_and_a_reaped_child_is_dead(void **state)
 	assert_int_equal(judged, BL_ALIVE);
 	kill(child.pid, SIGKILL);
 	struct pollfd ended = { .fd = child.pidfd, .events = POLLIN };
-	assert_int_equal(poll(&ended, 1, PATIENCE_MS), 1);
+	assert_int_equal(poll(&ended, 1, CHILD_PATIENCE_MS), 1);
 	assert_int_equal(bl_proc_start_ticks(child.pid), 0); /* a zombie */
 	assert_int_equal(bl_proc_probe(&gone, &judged, &err), 0);
 	assert_int_equal(judged, BL_DEAD);
-	wait_for(&child);
+	child_wait(&child);
 	close(out);
 }
 
 static void children_are_counted_beyond_the_room(void **state)
 {
 	int out;
-	struct bl_child child = start("sleep 60 & sleep 60 & sleep 60 & echo up; wait", NULL, &out);
+	struct bl_child child =
+		child_start("sleep 60 & sleep 60 & sleep 60 & echo up; wait", NULL, &out);
 	char up[4] = "";
 	pid_t found[2] = { 0 };
 
@@ -331,128 +279,8 @@ static void children_are_counted_beyond_the_room(void **state)
 	for (int i = 0; i < 2; i++)
 		assert_true(bl_proc_start_ticks(found[i]) > 0);
 	kill(-child.pid, SIGKILL);
-	wait_for(&child);
+	child_wait(&child);
 	close(out);
-}
-
-/* The pipe of a family is held by each member: its end of file says that all are gone. */
-static void assert_all_gone(int out)
-{
-	struct pollfd closed = { .fd = out };
-	char rest[256];
-
-	if (poll(&closed, 1, PATIENCE_MS) != 1)
-		fail_msg("somebody still holds the pipe");
-	while (read(out, rest, sizeof(rest)) > 0)
-		;
-	close(out);
-}
-
-static void await_lines(int out, int n)
-{
-	char c;
-
-	while (n && read(out, &c, 1) == 1)
-		n -= c == '\n';
-	assert_int_equal(n, 0);
-}
-
-#define FAMILY                                                                                     \
-	"setsid sh -c 'trap \"\" TERM; echo; sleep 60; true' &"                                    \
-	"env -i sh -c 'echo; sleep 60; true' & (setsid sh -c 'echo; exec sleep 60' &); echo; wait"
-
-static void end_a_family(void)
-{
-	char *mine[] = { S("PATH=/usr/bin:/bin"), S("BL_T_RUN=r1"), S("BL_T_TRY=2"), NULL };
-	char *other[] = { S("PATH=/usr/bin:/bin"), S("BL_T_RUN=r1"), S("BL_T_TRY=23"), NULL };
-	const char *const pairs[] = { "BL_T_RUN=r1", "BL_T_TRY=2", NULL };
-	struct bl_err err = { 0 };
-	unsigned killed = 0;
-	int out, spared_out;
-
-	struct bl_child child = start(FAMILY, mine, &out);
-	struct bl_child spared = start("echo; sleep 60", other, &spared_out);
-	await_lines(out, 4);
-	await_lines(spared_out, 1);
-	assert_int_equal(bl_proc_end_all(pairs, bl_mono_ms() + PATIENCE_MS, &killed, &err), 0);
-	assert_true(killed >= 5);
-	assert_all_gone(out);
-	assert_true(WIFSIGNALED(wait_for(&child)));
-	assert_true(bl_proc_start_ticks(spared.pid) > 0);
-	kill(-spared.pid, SIGKILL);
-	wait_for(&spared);
-	close(spared_out);
-}
-
-static void everything_of_a_run_is_ended(void **state)
-{
-	(void)state;
-	end_a_family();
-	setenv("BRANCHLINE_FAILPOINT", "proc.pidfd.missing=EIO", 1); /* and in a strict sandbox */
-	end_a_family();
-	unsetenv("BRANCHLINE_FAILPOINT");
-}
-
-static void ourselves_and_our_ancestors_are_never_ended(void **state)
-{
-	pid_t parent = fork();
-	int status;
-
-	(void)state;
-	if (!parent) { /* parent and child both carry the mark: execve puts it into /proc */
-		char *argv[] = { S("sh"), S("-c"), S("\"$1\" end-all BL_T_SELF=1; exit $?"),
-			         S("sh"), NULL,    NULL };
-		char exe[256];
-		char *envp[] = { S("BL_T_SELF=1"), S("PATH=/usr/bin:/bin"), NULL };
-		ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-		exe[n > 0 ? n : 0] = '\0';
-		argv[4] = exe;
-		execve("/bin/sh", argv, envp);
-		_exit(99);
-	}
-	assert_int_equal(waitpid(parent, &status, 0), parent);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void offspring_is_ended_also_without_the_mark(void **state)
-{
-	char *bare[] = { S("PATH=/usr/bin:/bin"), NULL };
-	const char *const pairs[] = { "BL_T_RUN=none", NULL };
-	struct bl_err err = { 0 };
-	unsigned killed = 0;
-	int out, kept_out;
-
-	(void)state;
-	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	struct bl_child child = start(FAMILY, bare, &out);
-	struct bl_child kept = start("echo; sleep 60", bare, &kept_out);
-	await_lines(out, 4);
-	await_lines(kept_out, 1);
-	assert_int_equal(
-		bl_proc_end_offspring(pairs, kept.pid, bl_mono_ms() + PATIENCE_MS, &killed, &err),
-		0);
-	assert_all_gone(out);
-	assert_true(WIFSIGNALED(wait_for(&child)));
-	assert_true(bl_proc_start_ticks(kept.pid) > 0);
-	kill(-kept.pid, SIGKILL);
-	wait_for(&kept);
-	close(kept_out);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	prctl(PR_SET_CHILD_SUBREAPER, 0);
-}
-
-static void no_pairs_end_nobody(void **state)
-{
-	const char *const none[] = { NULL };
-	struct bl_err err = { 0 };
-	unsigned killed = 7;
-
-	(void)state;
-	assert_int_equal(bl_proc_end_all(none, bl_mono_ms() + PATIENCE_MS, &killed, &err), 0);
-	assert_int_equal(killed, 0);
 }
 
 static void a_program_beside_us_is_found(void **state)
@@ -483,7 +311,7 @@ static void signals_have_names(void **state)
 
 static int every_call(struct bl_err *err)
 {
-	char *argv[] = { S("true"), NULL };
+	char *argv[] = { CHILD_ARG("true"), NULL };
 	struct bl_spawn how = { .file = "true", .argv = argv, .search = true, .dir_fd = -1 };
 	const char *const pairs[] = { "BL_T_RUN=none", NULL };
 	struct bl_proc_id self;
@@ -493,8 +321,8 @@ static int every_call(struct bl_err *err)
 	int status;
 
 	if (bl_proc_self(&self, err) || bl_proc_probe(&self, &judged, err) ||
-	    bl_proc_end_all(pairs, bl_mono_ms() + PATIENCE_MS, &killed, err) ||
-	    bl_proc_end_offspring(pairs, 0, bl_mono_ms() + PATIENCE_MS, &killed, err) ||
+	    bl_proc_end_all(pairs, bl_mono_ms() + CHILD_PATIENCE_MS, &killed, err) ||
+	    bl_proc_end_offspring(pairs, 0, bl_mono_ms() + CHILD_PATIENCE_MS, &killed, err) ||
 	    bl_proc_spawn(&how, &child, &status, err))
 		return -1;
 	waitpid(child.pid, NULL, 0);
@@ -508,21 +336,7 @@ static void allocations_may_fail(void **state)
 	each_allocation_fails(every_call, 60);
 }
 
-/* Also the program that `ourselves_and_our_ancestors_are_never_ended` starts. */
-static int end_all_by_name(const char *pair)
-{
-	const char *const pairs[] = { pair, NULL };
-	struct bl_err err = { 0 };
-	unsigned killed = 0;
-
-	if (!getenv("BL_T_SELF"))
-		return 3;
-	if (bl_proc_end_all(pairs, bl_mono_ms() + PATIENCE_MS, &killed, &err))
-		return 2;
-	return killed != 0;
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_proof_makes_an_owner_dead),
@@ -534,16 +348,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_path_and_directory_given_are_used),
 		cmocka_unit_test(we_are_alive_and_a_reaped_child_is_dead),
 		cmocka_unit_test(children_are_counted_beyond_the_room),
-		cmocka_unit_test(everything_of_a_run_is_ended),
-		cmocka_unit_test(ourselves_and_our_ancestors_are_never_ended),
-		cmocka_unit_test(offspring_is_ended_also_without_the_mark),
-		cmocka_unit_test(no_pairs_end_nobody),
 		cmocka_unit_test(a_program_beside_us_is_found),
 		cmocka_unit_test(signals_have_names),
 		cmocka_unit_test(allocations_may_fail),
 	};
 
-	if (argc == 3 && !strcmp(argv[1], "end-all"))
-		return end_all_by_name(argv[2]);
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
 }
