@@ -7,6 +7,7 @@
 #include "tests/unit/client_open.h"
 #include "tests/unit/failalloc.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/transfer_alone.h"
 #include "tests/unit/transfer_drive.h"
 
 #include <setjmp.h>
@@ -22,35 +23,6 @@
 
 /* Sizes, faults and kills are tried against the strict peer, in tests/e2e/test_transfer.py. */
 
-#define UPLOAD_ID                                                                                  \
-	"<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>"
-#define COMPLETED                                                                                  \
-	"<CompleteMultipartUploadResult><ETag>\"whole-3\"</ETag></CompleteMultipartUploadResult>"
-#define NO_UPLOAD "<Error><Code>NoSuchUpload</Code><Message>m</Message></Error>"
-#define ETAG "ETag: \"e\"\r\n"
-
-static const char text[] = "0123456789";
-#define TEXT_BYTES ((uint64_t)10)
-#define PART_BYTES 4
-
-struct heard {
-	unsigned times;
-	struct bl_err err;
-	uint64_t bytes, crc;
-	char etag[BL_ETAG_SIZE];
-};
-
-static void hear(void *arg, struct bl_transfer *transfer, struct bl_err *err)
-{
-	struct heard *heard = arg;
-
-	heard->times++;
-	heard->err = *err;
-	heard->bytes = transfer->bytes;
-	heard->crc = transfer->crc;
-	memcpy(heard->etag, transfer->result_etag, sizeof(heard->etag));
-}
-
 static int file_of(const char *bytes)
 {
 	struct bl_err err = { 0 };
@@ -60,46 +32,17 @@ static int file_of(const char *bytes)
 	return fd;
 }
 
-static int open_bucket(struct bl_aws **aws, struct bl_s3 **s3, struct bl_err *err)
-{
-	const struct bl_s3_options bucket = { .bucket = "bucket" };
-
-	return open_client(aws, err) || bl_s3_open(*aws, &bucket, s3, err) ? -1 : 0;
-}
-
-/* One transfer in parts of four bytes, one after the other. */
-static int move_one(struct bl_transfer *transfer, struct heard *heard, struct bl_err *err)
-{
-	const struct bl_transfer_options options = { .part_bytes = PART_BYTES, .at_once = 1 };
-	struct bl_transfers *all;
-	BL_AWS aws = NULL;
-	BL_S3 s3 = NULL;
-	int rc;
-
-	*heard = (struct heard){ 0 };
-	transfer->done = hear;
-	transfer->arg = heard;
-	if (open_bucket(&aws, &s3, err) || bl_transfers_open(s3, &options, &all, err))
-		return -1;
-	rc = bl_transfer_start(all, transfer, err);
-	while (!rc && !heard->times)
-		rc = bl_transfers_step(all, -1, err);
-	bl_transfers_close(all);
-	if (!rc && heard->err.code) {
-		*err = heard->err;
-		return -1;
-	}
-	return rc;
-}
-
 /* Against these replies; the server stays, to be asked and stopped. */
 static struct canned *moved(const struct canned_reply *replies, size_t n,
                             struct bl_transfer *transfer, struct heard *heard, struct bl_err *err)
 {
 	struct canned *server = canned_start(replies, n);
+	BL_AWS aws = NULL;
+	BL_S3 s3 = NULL;
 
 	set_endpoint(canned_url(server, ""));
-	(void)!move_one(transfer, heard, err);
+	if (!open_bucket(&aws, &s3, err))
+		(void)!transfer_alone(s3, 1, transfer, heard, err);
 	return server;
 }
 
@@ -107,7 +50,7 @@ static struct canned *moved(const struct canned_reply *replies, size_t n,
 
 static void assert_upload_fails(const struct canned_reply *replies, size_t n, const char *why)
 {
-	BL_FD fd = file_of(text);
+	BL_FD fd = file_of(TEXT);
 	struct bl_transfer transfer = { .upload = true, .key = "k", .size = TEXT_BYTES, .fd = fd };
 	struct bl_err err = { 0 };
 	struct heard heard;
@@ -127,7 +70,7 @@ static void an_upload_goes_in_parts(void **state)
 		{ .on = "PUT /bucket/k?partNumber=", .headers = ETAG },
 		{ .on = "POST /bucket/k?uploadId=up ", .body = COMPLETED },
 	};
-	BL_FD fd = file_of(text);
+	BL_FD fd = file_of(TEXT);
 	struct bl_transfer transfer = { .upload = true, .key = "k", .size = TEXT_BYTES, .fd = fd };
 	struct bl_err err = { 0 };
 	struct heard heard;
@@ -138,7 +81,7 @@ static void an_upload_goes_in_parts(void **state)
 	must(err.code ? -1 : 0, &err);
 	assert_int_equal(heard.times, 1);
 	assert_int_equal(heard.bytes, TEXT_BYTES);
-	assert_true(heard.crc == bl_crc64nvme(0, text, TEXT_BYTES));
+	assert_true(heard.crc == bl_crc64nvme(0, TEXT, TEXT_BYTES));
 	assert_string_equal(heard.etag, "\"whole-3\"");
 	assert_int_equal(canned_requests(server), 5);
 	assert_string_equal(canned_body(server, 1, &len), "0123");
@@ -176,7 +119,7 @@ static void what_a_server_cannot_mean_ends_the_upload(void **state)
 static void a_file_that_is_not_as_long_as_said_is_not_sent(void **state)
 {
 	static const struct canned_reply replies[] = { { .body = "" } };
-	BL_FD fd = file_of(text);
+	BL_FD fd = file_of(TEXT);
 	struct bl_transfer transfer = { .upload = true, .key = "k", .size = 11, .fd = fd };
 	struct bl_err err = { 0 };
 	struct heard heard;
@@ -225,10 +168,10 @@ static void a_download_comes_in_parts(void **state)
 	(void)state;
 	must(err.code ? -1 : 0, &err);
 	assert_int_equal(heard.bytes, TEXT_BYTES);
-	assert_true(heard.crc == bl_crc64nvme(0, text, TEXT_BYTES));
+	assert_true(heard.crc == bl_crc64nvme(0, TEXT, TEXT_BYTES));
 	assert_string_equal(heard.etag, "\"e\"");
 	assert_int_equal(pread(fd, got, sizeof(got), 0), TEXT_BYTES);
-	assert_string_equal(got, text);
+	assert_string_equal(got, TEXT);
 	assert_int_equal(canned_requests(server), 4);
 	assert_null(strcasestr(canned_head(server, 0), "\r\nif-match:"));
 	assert_non_null(strstr(canned_head(server, 3), "\r\nif-match: \"e\"\r\n"));
@@ -330,7 +273,7 @@ static void done_may_free_and_start_the_next_one(void **state)
 	static const struct canned_reply replies[] = { { .on = "PUT ", .headers = ETAG } };
 	const struct bl_transfer_options options = { .part_bytes = PART_BYTES, .at_once = 2 };
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
-	BL_FD fd = file_of(text);
+	BL_FD fd = file_of(TEXT);
 	struct chain chain = { .fd = fd };
 	struct bl_err err = { 0 };
 	BL_AWS aws = NULL;
@@ -364,7 +307,7 @@ static void closing_ends_the_upload_at_the_server(void **state)
 	};
 	const struct bl_transfer_options options = { .part_bytes = PART_BYTES, .at_once = 2 };
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
-	BL_FD fd = file_of(text);
+	BL_FD fd = file_of(TEXT);
 	struct heard heard = { 0 };
 	struct bl_transfer transfer = { .upload = true,
 		                        .key = "k",
@@ -394,104 +337,6 @@ static void closing_ends_the_upload_at_the_server(void **state)
 	bl_transfers_close(NULL);
 }
 
-/* --- Allocations ------------------------------------------------------------------------------ */
-
-/* Opened beforehand, so that what is counted are the transfers' own; each story is a fork. */
-static struct bl_s3 *opened;
-
-static int step_until_heard(struct bl_transfer *transfer, struct bl_err *err)
-{
-	const struct bl_transfer_options options = { .part_bytes = PART_BYTES, .at_once = 2 };
-	struct heard heard = { 0 };
-	struct bl_transfers *all;
-	int rc;
-
-	transfer->done = hear;
-	transfer->arg = &heard;
-	if (bl_transfers_open(opened, &options, &all, err))
-		return -1;
-	rc = bl_transfer_start(all, transfer, err);
-	while (!rc && !heard.times)
-		rc = bl_transfers_step(all, -1, err);
-	bl_transfers_close(all);
-	if (rc || !heard.err.code)
-		return rc;
-	*err = heard.err;
-	return -1;
-}
-
-/* libcurl, short of memory, may send half a URL: whatever failure that makes is a clean one. */
-static int or_a_failure(int rc, struct bl_err *err)
-{
-	if (!rc)
-		return 0;
-	return err->code ? bl_recode(err, BL_ENOMEM) : -1;
-}
-
-static int upload_in_parts(struct bl_err *err)
-{
-	BL_FD fd = memfd_create("file", MFD_CLOEXEC);
-	struct bl_transfer up = { .upload = true, .key = "up", .size = 6, .fd = fd };
-
-	if (bl_fs_write(fd, text, up.size, err))
-		return -1;
-	return or_a_failure(step_until_heard(&up, err), err);
-}
-
-static int download_in_parts(struct bl_err *err)
-{
-	BL_FD fd = memfd_create("file", MFD_CLOEXEC);
-	struct bl_transfer down = { .key = "down", .size = UINT64_MAX, .fd = fd };
-
-	return or_a_failure(step_until_heard(&down, err), err);
-}
-
-static int one_file_each_way(struct bl_err *err)
-{
-	BL_FD fd = memfd_create("file", MFD_CLOEXEC);
-	uint64_t size, crc;
-
-	if (bl_s3_get_file(opened, NULL, "down", fd, &size, &crc, err) ||
-	    bl_s3_put_file(opened, NULL, "k", fd, size, &crc, err))
-		return or_a_failure(-1, err);
-	return 0;
-}
-
-static void no_allocation_is_trusted(void **state)
-{
-	static const struct canned_reply replies[] = {
-		{ .on = "POST /bucket/up?uploads", .body = UPLOAD_ID },
-		{ .on = "PUT ", .headers = ETAG },
-		{ .on = "POST /bucket/up", .body = COMPLETED },
-		{ .on = "DELETE ", .status = 404, .body = NO_UPLOAD },
-		{ .on = "HEAD ", .headers = ETAG, .body = "012" },
-		{ .on = "GET ",
-		  .status = 206,
-		  .headers = ETAG "Content-Range: bytes 0-2/3\r\n",
-		  .body = "012" },
-	};
-	static alloc_story *const stories[] = { upload_in_parts, download_in_parts,
-		                                one_file_each_way };
-	struct bl_err err = { 0 };
-	BL_AWS aws = NULL;
-	BL_S3 s3 = NULL;
-
-	(void)state;
-	for (size_t i = 0; i < BL_COUNT(stories); i++) {
-		struct canned *server = canned_start(replies, BL_COUNT(replies));
-
-		set_endpoint(canned_url(server, ""));
-		must(open_bucket(&aws, &s3, &err), &err);
-		opened = s3;
-		each_allocation_fails(stories[i], 5000);
-		bl_s3_close(s3);
-		bl_aws_close(aws);
-		s3 = NULL;
-		aws = NULL;
-		canned_stop(server);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,7 +348,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_empty_object_has_no_range),
 		cmocka_unit_test(done_may_free_and_start_the_next_one),
 		cmocka_unit_test(closing_ends_the_upload_at_the_server),
-		cmocka_unit_test(no_allocation_is_trusted),
 	};
 
 	if (argc > 1)
