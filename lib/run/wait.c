@@ -15,11 +15,12 @@
 
 /*
  * How often each is asked for, ms. 0: not at all; what the heartbeat says of the log's end brings
- * BL_ASK_LOG about earlier. The sum of a row is what the limits in wait.h allow.
+ * BL_ASK_LOG about earlier, and its phase the end. The sum of a row is what the limits in wait.h
+ * allow.
  */
 static const int64_t periods[BL_WAIT_PHASES][BL_ASKS] = {
 	/*                    BEAT   LOG    END    ATTEMPTS PROBE  WAVE */
-	[BL_WAIT_BOOTING] = { 20000, 0, 60000, 0, 60000, 60000 },
+	[BL_WAIT_BOOTING] = { 30000, 0, 30000, 0, 60000, 60000 },
 	[BL_WAIT_LINES] = { 30000, 10000, 60000, 0, 60000, 60000 },
 	[BL_WAIT_SILENT] = { 20000, 0, 60000, 0, 60000, 60000 },
 	[BL_WAIT_ENDING] = { 40000, 0, 20000, 0, 120000, 60000 },

@@ -56,6 +56,22 @@ static void a_wish_to_stop_and_a_stale_heartbeat_are_looked_at_closely(void **st
 	assert_int_equal(scene.wait.phase, BL_WAIT_ENDING);
 }
 
+static void an_end_before_the_first_heartbeat_is_soon_seen(void **state)
+{
+	struct scene scene;
+	int64_t asked;
+
+	(void)state;
+	scene_make(&scene);
+	asked = scene.seen.mono_ms;
+	for (int64_t left = 5 * MINUTE; left > 0; left -= 5 * SECOND) {
+		if (bl_wait_due(&scene.wait, BL_ASK_END, scene.seen.mono_ms))
+			asked = scene.seen.mono_ms;
+		assert_in_range(scene.seen.mono_ms - asked, 0, 30 * SECOND);
+		scene_pass(&scene, scene_next(&scene).pause_ms);
+	}
+}
+
 static void what_has_ended_is_settled_or_bought_again(void **state)
 {
 	static const struct {
@@ -321,6 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pauses_follow_the_phase),
 		cmocka_unit_test(a_wish_to_stop_and_a_stale_heartbeat_are_looked_at_closely),
+		cmocka_unit_test(an_end_before_the_first_heartbeat_is_soon_seen),
 		cmocka_unit_test(what_has_ended_is_settled_or_bought_again),
 		cmocka_unit_test(nothing_left_of_max_runtime_buys_nothing),
 		cmocka_unit_test(nothing_left_of_the_budget_buys_nothing),
