@@ -94,7 +94,7 @@ static int may_not_buy(struct waiting *waiting, unsigned attempt, const struct b
 	bl_recode(err, BL_EINTERRUPTED);
 	bl_wrap(err, "attempt %u of run %s is due, but may not be started from here", attempt,
 	        waiting->run.id);
-	wait_show_handed_over(waiting, err->text);
+	wait_hand_over(waiting, err->text);
 	err->next[0] = '\0';
 	return bl_next(err, "with the role that launches: `branchline wait %s`", waiting->run.id);
 }

@@ -164,6 +164,17 @@ void wait_wave(struct waiting *waiting)
 		bl_log_err(BL_LOG_DEBUG, &err);
 }
 
+void wait_hand_over(struct waiting *waiting, const char *why)
+{
+	struct bl_err err = { 0 };
+
+	/* whoever collects need not wait until it is old; for host it has not moved */
+	if (!waiting->quiet &&
+	    bl_waiter_write(waiting->cloud->store, waiting->run.id, waiting->seq, "nobody", &err))
+		bl_log_err(BL_LOG_DEBUG, &err);
+	wait_show_handed_over(waiting, why);
+}
+
 int wait_look(struct waiting *waiting, struct bl_err *err)
 {
 	int64_t now = wait_mono_ms();

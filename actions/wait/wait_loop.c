@@ -87,7 +87,7 @@ static int on_signal(struct waiting *waiting, struct wait_ended *out, struct bl_
 		return wait_cancel(waiting, out, err);
 	wait_signals_taken();
 	out->state = WAIT_HANDED_OVER;
-	wait_show_handed_over(waiting, "the one who waited was asked to leave");
+	wait_hand_over(waiting, "the one who waited was asked to leave");
 	return 0;
 }
 
@@ -102,7 +102,7 @@ static int loop(struct waiting *waiting, struct wait_ended *out, struct bl_err *
 			return -1;
 	}
 	if (out->state == WAIT_HANDED_OVER)
-		wait_show_handed_over(waiting, "");
+		wait_hand_over(waiting, "");
 	return 0;
 }
 

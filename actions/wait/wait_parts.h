@@ -51,6 +51,8 @@ BL_MUST int wait_look_once(struct waiting *waiting, struct bl_err *err);
 BL_MUST int wait_look(struct waiting *waiting, struct bl_err *err);
 /* waiter.json, when that is due. */
 void wait_wave(struct waiting *waiting);
+/* Nobody waits from here on: in waiter.json, the comment and the log. */
+void wait_hand_over(struct waiting *waiting, const char *why);
 /* Does what is due. over: `out` is filled. */
 BL_MUST int wait_act(struct waiting *waiting, const struct bl_wait_step *step, bool *over,
                      struct wait_ended *out, struct bl_err *err);

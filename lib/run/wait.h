@@ -98,7 +98,8 @@ bool bl_wait_on_demand(const char *market, const struct bl_end *ends, size_t n,
                        int64_t now_wall_ms);
 
 /*
- * waiter.json: that somebody reads along ("logs"), or waits ("wait") and does what is due.
+ * waiter.json: that somebody reads along ("logs"), or waits ("wait") and does what is due, or did
+ * and has left ("nobody").
  */
 #define BL_WAITER_MS 60000
 struct bl_waiter {

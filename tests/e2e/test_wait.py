@@ -91,6 +91,7 @@ def test_a_box_that_never_comes_up_is_ended_with_its_last_words(played):  # noqa
 @fast
 def test_a_heartbeat_that_stops_ends_the_box(played):  # noqa: F811
     played.comes_up()
+    played.change("attempts/001.json", heartbeat_ms=30000)
     process = played.start()
     played.wait_for_attempt(2)
     assert played.get("attempts/001.end.json")["class"] == "lost"
@@ -156,6 +157,9 @@ def test_it_hands_over_by_the_jobs_clock(played):  # noqa: F811
     assert done.outputs == {"state": "running", "status": "", "class": ""}
     assert played.live() and not played.has("outcome.json")
     assert f"branchline wait {played.run}" in played.github.sticky(NUMBER)["body"]
+    # collect need not wait until the last sign of a waiter is old
+    assert "nobody waits for it" in played.call("collect").stdout
+    check("waiter", played.get("waiter.json"), "waiter.json of nobody")
     # another job, or a laptop, just goes on
     played.end()
     assert played.call("wait", played.run, "--wait-minutes", "0").outputs["status"] == "success"

@@ -99,6 +99,10 @@ static void a_waiter_reads_back(void **state)
 	must(bl_waiter_write(*state, RUN, 4, "logs", &err), &err);
 	must(bl_waiter_read(*state, RUN, &waiter, &err), &err);
 	assert_false(bl_waiter_waits(&waiter, waiter.at_ms));
+	/* nor does who has handed over */
+	must(bl_waiter_write(*state, RUN, 4, "nobody", &err), &err);
+	must(bl_waiter_read(*state, RUN, &waiter, &err), &err);
+	assert_false(bl_waiter_waits(&waiter, waiter.at_ms));
 	put_object(*state, "runs/" RUN "/waiter.json", "{");
 	assert_int_equal(bl_waiter_read(*state, RUN, &waiter, &err), -1);
 	assert_int_equal(err.code, BL_ECORRUPT);
