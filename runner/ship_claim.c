@@ -38,11 +38,6 @@ static int claim_for_host(unsigned attempt, struct bl_claim *out, struct bl_err 
 		return -1;
 	out->owner.pid = getppid();
 	out->owner.start_ticks = bl_proc_start_ticks(getppid());
-#ifdef BL_TESTING
-	const char *period = getenv("BRANCHLINE_TEST_HEARTBEAT_MS");
-	if (period)
-		out->heartbeat_ms = strtol(period, NULL, 10);
-#endif
 	return 0;
 }
 

@@ -7,13 +7,25 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CLAIM_MAX_BYTES ((size_t)64 << 10)
 
+static int64_t period_ms(void)
+{
+#ifdef BL_TESTING
+	const char *period = getenv("BRANCHLINE_TEST_HEARTBEAT_MS");
+
+	if (period)
+		return strtol(period, NULL, 10);
+#endif
+	return BL_HEARTBEAT_MS;
+}
+
 int bl_claim_make(unsigned attempt, struct bl_claim *out, struct bl_err *err)
 {
-	struct bl_claim made = { .attempt = attempt, .heartbeat_ms = BL_HEARTBEAT_MS };
+	struct bl_claim made = { .attempt = attempt, .heartbeat_ms = period_ms() };
 
 	if (bl_proc_self(&made.owner, err) ||
 	    bl_str_random(made.nonce, sizeof(made.nonce) - 1, err))
@@ -26,7 +38,7 @@ int bl_claim_make(unsigned attempt, struct bl_claim *out, struct bl_err *err)
 int bl_claim_make_instance(const char *run, unsigned attempt, struct bl_claim *out,
                            struct bl_err *err)
 {
-	struct bl_claim made = { .attempt = attempt, .heartbeat_ms = BL_HEARTBEAT_MS };
+	struct bl_claim made = { .attempt = attempt, .heartbeat_ms = period_ms() };
 
 	if (bl_str_random(made.nonce, sizeof(made.nonce) - 1, err))
 		return bl_wrap(err, "claim attempt %u", attempt);

@@ -18,10 +18,9 @@ from act_world import NUMBER, release, world  # noqa: F401
 from cloud import peer, peer_process  # noqa: F401
 from conftest import PATIENCE, until
 from github_fake import github, github_process  # noqa: F401
-from played import SPEED, Played, now_ms
+from played import FAST, Played, now_ms
 
-FAST = {"BRANCHLINE_TEST_WAIT_SPEED": SPEED, "BRANCHLINE_TEST_WRITES_AT_ONCE": "1"}
-# A heartbeat that stands still is soon dead when time is fast: for runs that only live.
+# For runs that only live.
 STEADY = {"BRANCHLINE_TEST_WRITES_AT_ONCE": "1"}
 STEPS = ["Guard", "Check out what guard looked at", "Collect what ended meanwhile", "Push the image",
          "Launch", "Wait", "Report", "Keep the report's files"]

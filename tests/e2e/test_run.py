@@ -8,15 +8,15 @@ from cloud import peer, peer_process  # noqa: F401
 from conftest import until
 from github_fake import REPOSITORY, github, github_process  # noqa: F401
 from launches import INHERITED, NUMBER, launches  # noqa: F401
-from played import SPEED, Played
+from played import FAST, Played
 
 
 @pytest.fixture
 def laptop(launches, monkeypatch):  # noqa: F811
     """A clone whose commit is on a remote-tracking branch."""
     monkeypatch.setattr("launches.INHERITED", tuple(one for one in INHERITED if one != "BRANCHLINE_"))
-    monkeypatch.setenv("BRANCHLINE_TEST_WAIT_SPEED", SPEED)
-    monkeypatch.setenv("BRANCHLINE_TEST_WRITES_AT_ONCE", "1")
+    for name, value in FAST.items():
+        monkeypatch.setenv(name, value)
     launches.repo.git("update-ref", "refs/remotes/origin/topic", launches.sha)
     return launches
 
