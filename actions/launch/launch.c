@@ -283,7 +283,7 @@ static const struct bl_option table[] = {
 	{ "commit", 0, BL_OPT_TEXT, offsetof(struct launch_options, commit), "REV",
 	  "what is trained; default guard's commit, else HEAD" },
 	{ "matrix", 0, BL_OPT_TEXT, offsetof(struct launch_options, matrix), "TEXT",
-	  "tells jobs of one matrix apart; default what they set over the file" },
+	  "tells jobs of one matrix apart that set the same over the file" },
 	CLOUD_OPTIONS(struct launch_options),
 	BL_OPT_JSON(struct launch_options),
 };

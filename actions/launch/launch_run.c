@@ -27,17 +27,15 @@ static const char *variable(const char *name)
 
 /* --- The launch key --------------------------------------------------------------------------- */
 
-/* Jobs of one matrix differ in what they set over the file. */
+/* Jobs of one matrix differ in what they set over the file, or say what tells them apart. */
 static int add_matrix(const struct launching *launching, struct bl_buf *out, struct bl_err *err)
 {
 	const struct bl_value *overrides = launching->config.overrides;
 	struct bl_json json = BL_JSON(out);
 
-	if (launching->opt->matrix) {
-		bl_buf_adds(out, launching->opt->matrix);
-		return bl_buf_check(out, "matrix", err);
-	}
 	bl_json_map(&json, NULL);
+	if (launching->opt->matrix)
+		bl_json_text(&json, "", launching->opt->matrix);
 	for (size_t i = 0; overrides && i < overrides->n; i++) {
 		const char *name = overrides->items[i]->text;
 

@@ -57,6 +57,11 @@ def test_jobs_of_a_matrix_are_runs_of_their_own(launches):  # noqa: F811
     runs = {launches(env=dict(env, INPUT_HYPERPARAMETERS=f"lr={lr}", GITHUB_OUTPUT="/dev/null")).stdout.strip()
             for lr in (0.1, 0.2, 0.3, 0.2)}
     assert len(runs) == 3 and len(launches.peer.instances()) == 3
+    launches.stack(ceilings=None)
+    legs = {launches(env=dict(env, INPUT_HYPERPARAMETERS=f"lr={lr}", INPUT_MATRIX=leg,
+                              GITHUB_OUTPUT="/dev/null")).stdout.strip()
+            for lr, leg in ((0.1, "0"), (0.1, "1"), (0.2, "1"), (0.1, "1"))}
+    assert len(legs) == 3 and not legs & runs
 
 
 # --- Replies of AWS that are lost, late or odd: F16 to F19 ------------------------------------------
