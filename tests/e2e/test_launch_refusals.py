@@ -106,11 +106,21 @@ def test_no_capacity_names_every_pool(launches):  # noqa: F811
     assert launches.has(run, "FAILURE")
 
 
-def test_quota_of_every_pool(launches):  # noqa: F811
-    """Not in the checks' figures, but in EC2's answer: another class, which no relaunch mends."""
-    launches.peer.capacity(code="VcpuLimitExceeded")
-    refused(launches, 3, "quota forbids every pool", "VcpuLimitExceeded", "Service Quotas")
-    assert launches.outcome(launches.runs()[0])["class"] == "quota"
+@pytest.mark.parametrize("error, code, kind, text", [
+    ("InsufficientInstanceCapacity", 3, "capacity", "spot-then-on-demand"),
+    ("InsufficientFreeAddressesInSubnet", 3, "capacity", "no free address in the subnet"),
+    ("VcpuLimitExceeded", 3, "quota", "Service Quotas"),
+    ("MaxSpotInstanceCountExceeded", 3, "quota", "quota forbids every pool"),
+    ("UnauthorizedOperation", 4, "auth", "EC2 refuses every pool"),
+    ("Unsupported", 2, "config", "no pool has what was asked"),
+])
+def test_what_every_pool_answers_is_exit_code_and_class(launches, error, code, kind, text):  # noqa: F811
+    launches.peer.capacity(code=error)
+    refused(launches, code, error, text)
+    run, = launches.runs()
+    outcome = launches.outcome(run)
+    assert (outcome["class"], outcome["stage"]) == (kind, "launch") and outcome["next_step"], outcome
+    assert launches.has(run, "FAILURE")
 
 
 def test_may_not_buy(launches):  # noqa: F811
