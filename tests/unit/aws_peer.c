@@ -180,3 +180,20 @@ void peer_close(struct peer_client *client)
 	bl_aws_close(client->aws);
 	*client = (struct peer_client){ 0 };
 }
+
+struct peer_client at_peer;
+
+int peer_set_up(void **state)
+{
+	peer_fresh();
+	peer_open(&at_peer);
+	*state = at_peer.s3;
+	return 0;
+}
+
+int peer_tear_down(void **state)
+{
+	(void)state;
+	peer_close(&at_peer);
+	return 0;
+}

@@ -28,4 +28,9 @@ void peer_fresh(void);
 void peer_open(struct peer_client *client);
 void peer_close(struct peer_client *client);
 
+/* cmocka's set-up and end of a test of one client, which is `at_peer`; *state is its S3. */
+extern struct peer_client at_peer;
+int peer_set_up(void **state);
+int peer_tear_down(void **state);
+
 #endif

@@ -15,28 +15,11 @@
 
 #include <cmocka.h>
 
-static struct peer_client client;
-
-static int fresh(void **state)
-{
-	peer_fresh();
-	peer_open(&client);
-	*state = client.s3;
-	return 0;
-}
-
-static int gone(void **state)
-{
-	(void)state;
-	peer_close(&client);
-	return 0;
-}
-
 static void put(const char *key, const char *text)
 {
 	struct bl_err err = { 0 };
 
-	must(bl_s3_put(client.s3, NULL, key, text, strlen(text), NULL, &err), &err);
+	must(bl_s3_put(at_peer.s3, NULL, key, text, strlen(text), NULL, &err), &err);
 }
 
 static struct bl_data_channel channel_at(const char *uri)
@@ -51,7 +34,7 @@ static struct bl_data_found found_at(const struct bl_data_channel *channel,
 	struct bl_data_found found = { 0 };
 	struct bl_err err = { 0 };
 
-	must(bl_data_s3_check(client.aws, NULL, channel, NULL, NULL, &found,
+	must(bl_data_s3_check(at_peer.aws, NULL, channel, NULL, NULL, &found,
 	                      place ? place : &unasked, &err),
 	     &err);
 	return found;
@@ -65,7 +48,7 @@ static void assert_bad(const struct bl_data_channel *channel, enum bl_code code,
 	struct bl_err err = { 0 };
 
 	assert_int_equal(
-		bl_data_s3_check(client.aws, NULL, channel, NULL, NULL, &found, &place, &err), -1);
+		bl_data_s3_check(at_peer.aws, NULL, channel, NULL, NULL, &found, &place, &err), -1);
 	if (err.code != code || !strstr(err.text, text) || !strstr(err.next, next))
 		fail_msg("%d, not %d: %s\nnext: %s", err.code, code, err.text, err.next);
 	assert_int_equal(found.files, 77);
@@ -267,12 +250,12 @@ static void progress_reaches_its_end(void **state)
 	put("set/a.jsonl", "{}\n{}\n");
 	peer_control("PUT", "/object?bucket=bucket&key=set%2Fb.parquet", "PAR1data    PAR1");
 	channel.depth = BL_DATA_EXISTS;
-	must(bl_data_s3_check(client.aws, NULL, &channel, see, NULL, &found, &place, &err), &err);
+	must(bl_data_s3_check(at_peer.aws, NULL, &channel, see, NULL, &found, &place, &err), &err);
 	assert_int_equal(last_total, 0);
 	channel.depth = BL_DATA_FULL;
 	channel.format = BL_DATA_JSONL;
 	channel.uri = "s3://bucket/set/a.jsonl";
-	must(bl_data_s3_check(client.aws, NULL, &channel, see, NULL, &found, &place, &err), &err);
+	must(bl_data_s3_check(at_peer.aws, NULL, &channel, see, NULL, &found, &place, &err), &err);
 	assert_int_equal(last_total, 6);
 	assert_int_equal(last_done, 6);
 }
@@ -301,7 +284,7 @@ static void no_allocation_is_taken_for_granted(void **state)
 	each_allocation_fails(story, 4000);
 }
 
-#define PEER(test) cmocka_unit_test_setup_teardown(test, fresh, gone)
+#define PEER(test) cmocka_unit_test_setup_teardown(test, peer_set_up, peer_tear_down)
 
 int main(void)
 {

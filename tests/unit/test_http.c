@@ -2,6 +2,8 @@
 #include "net/http.h"
 
 #include "tests/unit/canned.h"
+#include "tests/unit/http_open.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,17 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "tests/unit/scratch.h"
-
-static struct bl_http *open_http(void)
-{
-	struct bl_http *http = NULL;
-	struct bl_err err = { 0 };
-
-	must(bl_http_open(NULL, &http, &err), &err);
-	return http;
-}
 
 /* --- One at a time ---------------------------------------------------------------------------- */
 

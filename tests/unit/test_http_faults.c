@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "tests/unit/canned.h"
+#include "tests/unit/http_open.h"
+#include "tests/unit/scratch.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -15,17 +17,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#include "tests/unit/scratch.h"
-
-static struct bl_http *open_http(void)
-{
-	struct bl_http *http = NULL;
-	struct bl_err err = { 0 };
-
-	must(bl_http_open(NULL, &http, &err), &err);
-	return http;
-}
 
 static int drop(void *arg, const char *bytes, size_t len, struct bl_err *err)
 {

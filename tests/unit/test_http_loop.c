@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "tests/unit/canned.h"
 #include "tests/unit/failalloc.h"
+#include "tests/unit/http_open.h"
 #include "tests/unit/scratch.h"
 
 #include <setjmp.h>
@@ -33,15 +34,6 @@ static void note_end(void *arg, struct bl_http_reply *reply, struct bl_err *err)
 	assert_ptr_equal(reply, &exchange->reply);
 	exchange->err = *err;
 	exchange->ended++;
-}
-
-static struct bl_http *open_http(void)
-{
-	struct bl_http *http = NULL;
-	struct bl_err err = { 0 };
-
-	must(bl_http_open(NULL, &http, &err), &err);
-	return http;
 }
 
 static void start(struct bl_http *http, struct bl_http_request *request, struct exchange *exchange)

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "net/http.h"
 #include "tests/unit/canned.h"
+#include "tests/unit/http_open.h"
 #include "tests/unit/scratch.h"
 
 #include <setjmp.h>
@@ -38,12 +39,10 @@ static void a_signal_ends_the_wait_for_a_deaf_server(void **state)
 	};
 	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
 	struct canned *server = canned_start(replies, BL_COUNT(replies));
-	struct bl_err err = { 0 };
-	BL_HTTP http = NULL;
+	BL_HTTP http = open_http();
 	int64_t began = bl_mono_ms();
 
 	(void)state;
-	must(bl_http_open(NULL, &http, &err), &err);
 	signalled = 0;
 	signal(SIGALRM, note_signal);
 	bl_http_stop_when(&signalled);

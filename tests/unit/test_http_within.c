@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "tests/unit/canned.h"
+#include "tests/unit/http_open.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,7 +133,7 @@ static void callbacks_may_start_cancel_and_send(void **state)
 		struct bl_err err = { 0 };
 		size_t before = canned_requests(server);
 
-		must(bl_http_open(NULL, &scene.http, &err), &err);
+		scene.http = open_http();
 		if (cases[i].other_first) {
 			must(bl_http_start(scene.http, &hangs, &scene.other_reply, end_other,
 			                   &scene, &scene.other, &err),
@@ -163,7 +164,7 @@ static void fifty_wait_for_their_replies_at_once(void **state)
 	struct bl_err err = { 0 };
 
 	(void)state;
-	must(bl_http_open(NULL, &scene.http, &err), &err);
+	scene.http = open_http();
 	for (size_t i = 0; i < 50; i++) {
 		struct bl_http_request request = { .method = "GET",
 			                           .url = canned_url(scene.server, "/"),
@@ -234,7 +235,7 @@ static void an_upload_that_stalls_is_given_up(void **state)
 
 	(void)state;
 	bl_clock_replace(&clock);
-	must(bl_http_open(NULL, &scene.http, &err), &err);
+	scene.http = open_http();
 	must(bl_http_start(scene.http, &request, &scene.reply, read_nothing_more, &scene, NULL,
 	                   &err),
 	     &err);
@@ -278,7 +279,7 @@ static void a_deadline_ends_a_reply_under_way(void **state)
 	struct bl_err err = { 0 };
 
 	(void)state;
-	must(bl_http_open(NULL, &scene.http, &err), &err);
+	scene.http = open_http();
 	assert_int_equal(bl_http_send(scene.http, &request, &reply, &err), -1);
 	int64_t late_ms = bl_mono_ms() - request.deadline_mono_ms;
 	assert_int_equal(err.code, BL_ETIMEOUT);

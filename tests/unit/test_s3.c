@@ -15,23 +15,6 @@
 
 #include <cmocka.h>
 
-static struct peer_client client;
-
-static int fresh(void **state)
-{
-	peer_fresh();
-	peer_open(&client);
-	*state = client.s3;
-	return 0;
-}
-
-static int gone(void **state)
-{
-	(void)state;
-	peer_close(&client);
-	return 0;
-}
-
 static void script(const char *line)
 {
 	peer_control("POST", "/script", line);
@@ -107,7 +90,7 @@ static void a_sha256_where_it_is_asked_for(void **state)
 	BL_S3 s3 = NULL;
 
 	(void)state;
-	must(bl_s3_open(client.aws, &options, &s3, &err), &err);
+	must(bl_s3_open(at_peer.aws, &options, &s3, &err), &err);
 	put(s3, "k", "text");
 	peer_ask("/objects?bucket=bucket", &objects);
 	assert_non_null(strstr(bl_buf_text(&objects), "\"algorithm\": \"sha256\""));
@@ -275,7 +258,7 @@ static void many_come_but_for_those_that_fail(void **state)
 	assert_int_equal(seen.absent, 1);
 	assert_int_equal(bl_s3_get_many(*state, &past, keys, 1, 100, note_one, &seen, &err), -1);
 	assert_int_equal(err.code, BL_ETIMEOUT);
-	assert_int_equal(bl_aws_under_way(client.aws), 0);
+	assert_int_equal(bl_aws_under_way(at_peer.aws), 0);
 }
 
 static void many_heads_come_at_once(void **state)
@@ -301,7 +284,7 @@ static void many_heads_come_at_once(void **state)
 		assert_true(objects[i].has_crc);
 		assert_true(objects[i].crc == bl_crc64nvme(0, names[0], i % 3));
 	}
-	assert_int_equal(bl_aws_under_way(client.aws), 0);
+	assert_int_equal(bl_aws_under_way(at_peer.aws), 0);
 }
 
 /* --- allocations ------------------------------------------------------------------------------ */
@@ -340,7 +323,7 @@ static void each_allocation_of_the_operations(void **state)
 	each_allocation_fails(story, 4000);
 }
 
-#define ON_PEER(test) cmocka_unit_test_setup_teardown(test, fresh, gone)
+#define ON_PEER(test) cmocka_unit_test_setup_teardown(test, peer_set_up, peer_tear_down)
 
 int main(void)
 {

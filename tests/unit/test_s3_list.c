@@ -18,23 +18,6 @@
 
 #include <cmocka.h>
 
-static struct peer_client client;
-
-static int fresh(void **state)
-{
-	peer_fresh();
-	peer_open(&client);
-	*state = client.s3;
-	return 0;
-}
-
-static int gone(void **state)
-{
-	(void)state;
-	peer_close(&client);
-	return 0;
-}
-
 static void put(struct bl_s3 *s3, const char *key)
 {
 	struct bl_err err = { 0 };
@@ -401,7 +384,7 @@ static void each_allocation_of_the_lists(void **state)
 	each_allocation_fails(story, 4000);
 }
 
-#define ON_PEER(test) cmocka_unit_test_setup_teardown(test, fresh, gone)
+#define ON_PEER(test) cmocka_unit_test_setup_teardown(test, peer_set_up, peer_tear_down)
 
 int main(void)
 {

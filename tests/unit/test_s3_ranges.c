@@ -13,23 +13,12 @@
 
 #include <cmocka.h>
 
-static struct peer_client client;
-
 static int fresh(void **state)
 {
 	struct bl_err err = { 0 };
 
-	peer_fresh();
-	peer_open(&client);
-	must(bl_s3_put(client.s3, NULL, "a", "0123456789", 10, NULL, &err), &err);
-	*state = client.s3;
-	return 0;
-}
-
-static int gone(void **state)
-{
-	(void)state;
-	peer_close(&client);
+	peer_set_up(state);
+	must(bl_s3_put(at_peer.s3, NULL, "a", "0123456789", 10, NULL, &err), &err);
 	return 0;
 }
 
@@ -71,7 +60,7 @@ static int get(struct wish *wish, struct bl_err *err)
 {
 	const struct bl_s3_ranges ranges = { next, came, wish };
 
-	return bl_s3_get_ranges(client.s3, NULL, &ranges, err);
+	return bl_s3_get_ranges(at_peer.s3, NULL, &ranges, err);
 }
 
 static void pieces_come_to_their_places(void **state)
@@ -118,7 +107,7 @@ static void what_ends_it_is_said(void **state)
 		if (err.code != cases[i].code || !strstr(err.text, cases[i].text))
 			fail_msg("%s: %d %s", cases[i].text, err.code, err.text);
 	}
-	assert_int_equal(bl_aws_under_way(client.aws), 0);
+	assert_int_equal(bl_aws_under_way(at_peer.aws), 0);
 }
 
 static void an_archived_piece_is_data(void **state)
@@ -139,16 +128,16 @@ static void a_bucket_says_its_region(void **state)
 	struct bl_err err = { 0 };
 
 	(void)state;
-	must(bl_s3_region(client.s3, NULL, region, sizeof(region), &err), &err);
+	must(bl_s3_region(at_peer.s3, NULL, region, sizeof(region), &err), &err);
 	assert_string_equal(region, "us-east-1");
-	must(bl_s3_region(client.s3, NULL, tiny, sizeof(tiny), &err), &err);
+	must(bl_s3_region(at_peer.s3, NULL, tiny, sizeof(tiny), &err), &err);
 	assert_string_equal(tiny, "");
 	peer_control("POST", "/script", "[{\"operation\":\"HeadBucket\",\"status\":403}]");
-	assert_int_equal(bl_s3_region(client.s3, NULL, region, sizeof(region), &err), -1);
+	assert_int_equal(bl_s3_region(at_peer.s3, NULL, region, sizeof(region), &err), -1);
 	assert_int_equal(err.code, BL_EDENIED);
 }
 
-#define PEER(test) cmocka_unit_test_setup_teardown(test, fresh, gone)
+#define PEER(test) cmocka_unit_test_setup_teardown(test, fresh, peer_tear_down)
 
 int main(void)
 {

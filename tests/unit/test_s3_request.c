@@ -12,23 +12,6 @@
 
 #include <cmocka.h>
 
-static struct peer_client client;
-
-static int fresh(void **state)
-{
-	peer_fresh();
-	peer_open(&client);
-	*state = client.s3;
-	return 0;
-}
-
-static int gone(void **state)
-{
-	(void)state;
-	peer_close(&client);
-	return 0;
-}
-
 /* --- names ------------------------------------------------------------------------------------ */
 
 static void uris_are_bucket_and_key(void **state)
@@ -111,11 +94,11 @@ static void an_owner_is_an_account(void **state)
 	struct bl_s3 *s3 = NULL;
 
 	(void)state;
-	assert_int_equal(bl_s3_open(client.aws, &options, &s3, &err), -1);
+	assert_int_equal(bl_s3_open(at_peer.aws, &options, &s3, &err), -1);
 	assert_int_equal(err.code, BL_EINPUT);
 	bl_err_clear(&err);
 	options.owner = "999999999999";
-	must(bl_s3_open(client.aws, &options, &s3, &err), &err);
+	must(bl_s3_open(at_peer.aws, &options, &s3, &err), &err);
 	assert_int_equal(bl_s3_reach(s3, NULL, &err), -1);
 	assert_int_equal(err.code, BL_EDENIED); /* the bucket is another account's */
 	bl_s3_close(s3);
@@ -214,7 +197,7 @@ static void a_failure_names_bucket_and_key(void **state)
 	assert_string_equal(err.text, "look at s3://bucket/a/b: HTTP 404");
 }
 
-#define ON_PEER(test) cmocka_unit_test_setup_teardown(test, fresh, gone)
+#define ON_PEER(test) cmocka_unit_test_setup_teardown(test, peer_set_up, peer_tear_down)
 
 int main(void)
 {

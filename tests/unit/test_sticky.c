@@ -104,88 +104,88 @@ static int play(const struct canned_reply *replies, size_t n, struct bl_sticky *
 	return rc;
 }
 
+static const struct {
+	const char *what;
+	int64_t id;
+	struct canned_reply replies[6];
+	const char *asked;
+	int64_t id_after;
+} ways[] = {
+	{ "first",
+	  0,
+	  { { LIST(""), .times = 1 },
+	    { CREATE, .status = 201, .body = "{\"id\":9}" },
+	    { LIST(OURS(9)) } },
+	  "GET, POST, GET",
+	  9 },
+	{ "found",
+	  0,
+	  { { LIST(OURS(4) "," OURS(5)) }, { EDIT(4), .body = "{}" } },
+	  "GET, PATCH 4",
+	  4 },
+	{ "known", 4, { { EDIT(4), .body = "{}" } }, "PATCH 4", 4 },
+	{ "deleted, another is there",
+	  4,
+	  { { EDIT(4), .status = 404 }, { LIST(OURS(6)) }, { EDIT(6), .body = "{}" } },
+	  "PATCH 4, GET, PATCH 6",
+	  6 },
+	{ "deleted",
+	  4,
+	  { { EDIT(4), .status = 404 },
+	    { LIST(""), .times = 1 },
+	    { CREATE, .status = 201, .body = "{\"id\":9}" },
+	    { LIST(OURS(9)) } },
+	  "PATCH 4, GET, POST, GET",
+	  9 },
+	{ "a race that we lost",
+	  0,
+	  { { LIST(""), .times = 1 },
+	    { CREATE, .status = 201, .body = "{\"id\":9}" },
+	    { LIST(OURS(8) "," OURS(9)) },
+	    { DELETE(9), .status = 204 },
+	    { EDIT(8), .body = "{}" } },
+	  "GET, POST, GET, DELETE 9, PATCH 8",
+	  8 },
+	{ "a race that we won",
+	  0,
+	  { { LIST(""), .times = 1 },
+	    { CREATE, .status = 201, .body = "{\"id\":9}" },
+	    { LIST(OURS(9) "," OURS(10)) } },
+	  "GET, POST, GET",
+	  9 },
+	{ "a lost reply, done",
+	  0,
+	  { { LIST(""), .times = 1 },
+	    { CREATE, .status = 502 },
+	    { LIST(OURS(7)) },
+	    { EDIT(7), .body = "{}" } },
+	  "GET, POST, GET, PATCH 7",
+	  7 },
+	{ "a lost reply, not done",
+	  0,
+	  { { LIST(""), .times = 2 },
+	    { CREATE, .times = 1, .status = 502 },
+	    { CREATE, .status = 201, .body = "{\"id\":9}" },
+	    { LIST(OURS(9)) } },
+	  "GET, POST, GET, POST, GET",
+	  9 },
+};
+
 static void each_way_to_one_comment(void **state)
 {
-	static const struct {
-		const char *what;
-		int64_t id;
-		struct canned_reply replies[6];
-		const char *asked;
-		int64_t id_after;
-	} cases[] = {
-		{ "first",
-		  0,
-		  { { LIST(""), .times = 1 },
-		    { CREATE, .status = 201, .body = "{\"id\":9}" },
-		    { LIST(OURS(9)) } },
-		  "GET, POST, GET",
-		  9 },
-		{ "found",
-		  0,
-		  { { LIST(OURS(4) "," OURS(5)) }, { EDIT(4), .body = "{}" } },
-		  "GET, PATCH 4",
-		  4 },
-		{ "known", 4, { { EDIT(4), .body = "{}" } }, "PATCH 4", 4 },
-		{ "deleted, another is there",
-		  4,
-		  { { EDIT(4), .status = 404 }, { LIST(OURS(6)) }, { EDIT(6), .body = "{}" } },
-		  "PATCH 4, GET, PATCH 6",
-		  6 },
-		{ "deleted",
-		  4,
-		  { { EDIT(4), .status = 404 },
-		    { LIST(""), .times = 1 },
-		    { CREATE, .status = 201, .body = "{\"id\":9}" },
-		    { LIST(OURS(9)) } },
-		  "PATCH 4, GET, POST, GET",
-		  9 },
-		{ "a race that we lost",
-		  0,
-		  { { LIST(""), .times = 1 },
-		    { CREATE, .status = 201, .body = "{\"id\":9}" },
-		    { LIST(OURS(8) "," OURS(9)) },
-		    { DELETE(9), .status = 204 },
-		    { EDIT(8), .body = "{}" } },
-		  "GET, POST, GET, DELETE 9, PATCH 8",
-		  8 },
-		{ "a race that we won",
-		  0,
-		  { { LIST(""), .times = 1 },
-		    { CREATE, .status = 201, .body = "{\"id\":9}" },
-		    { LIST(OURS(9) "," OURS(10)) } },
-		  "GET, POST, GET",
-		  9 },
-		{ "a lost reply, done",
-		  0,
-		  { { LIST(""), .times = 1 },
-		    { CREATE, .status = 502 },
-		    { LIST(OURS(7)) },
-		    { EDIT(7), .body = "{}" } },
-		  "GET, POST, GET, PATCH 7",
-		  7 },
-		{ "a lost reply, not done",
-		  0,
-		  { { LIST(""), .times = 2 },
-		    { CREATE, .times = 1, .status = 502 },
-		    { CREATE, .status = 201, .body = "{\"id\":9}" },
-		    { LIST(OURS(9)) } },
-		  "GET, POST, GET, POST, GET",
-		  9 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < BL_COUNT(cases); i++) {
-		struct bl_sticky sticky = of_train(cases[i].id);
+	for (size_t i = 0; i < BL_COUNT(ways); i++) {
+		struct bl_sticky sticky = of_train(ways[i].id);
 		BL_AUTO(bl_buf) asked = BL_BUF(4096);
 		struct bl_err err = { 0 };
 		size_t n = 0;
 
-		while (n < BL_COUNT(cases[i].replies) && cases[i].replies[n].on)
+		while (n < BL_COUNT(ways[i].replies) && ways[i].replies[n].on)
 			n++;
-		if (play(cases[i].replies, n, &sticky, "hello", &asked, &err) ||
-		    strcmp(bl_buf_text(&asked), cases[i].asked) != 0 ||
-		    sticky.id != cases[i].id_after)
-			fail_msg("%s: %s; id %d; %s", cases[i].what, bl_buf_text(&asked),
+		if (play(ways[i].replies, n, &sticky, "hello", &asked, &err) ||
+		    strcmp(bl_buf_text(&asked), ways[i].asked) != 0 ||
+		    sticky.id != ways[i].id_after)
+			fail_msg("%s: %s; id %d; %s", ways[i].what, bl_buf_text(&asked),
 			         (int)sticky.id, err.text);
 		assert_int_equal(strlen(sticky.sha256), 64);
 		assert_true(sticky.written_mono_ms > 0);
