@@ -81,6 +81,16 @@ def test_every_input_reaches_an_action():
         assert set(step.get("with", {})) <= set(action["inputs"]), step["name"]
 
 
+def test_setup_names_every_input():
+    text = (ROOT / "docs" / "setup.md").read_text()
+    said = re.search(r"^What else a dispatch may say.*?(?=\n\n)", text, re.M | re.S)[0]
+    workflow = load("train.yml")[ON]
+    passed_on = set(re.findall(r"`([a-z-]+)`", said.split("Set once")[0])) - {"inputs", "with"}
+    fixed = set(re.findall(r"`([a-z-]+)`", said.split("Set once")[1])) - {"with"}
+    assert passed_on | {"job", "hyperparameters"} == set(workflow["workflow_dispatch"]["inputs"])
+    assert passed_on | fixed | {"job", "hyperparameters"} == set(workflow["workflow_call"]["inputs"])
+
+
 def names_of(event, label=None, **more):
     event_body = {"label": {"name": label}, "pull_request": {"number": 7, "head": {"repo": {"full_name": "o/r"}}},
                   "action": "labeled", **more}
