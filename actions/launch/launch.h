@@ -12,7 +12,7 @@ struct launch_options {
 	const char *job;    /* NULL: guard's, else the default one */
 	const char *file;   /* NULL: branchline.yaml of the commit */
 	const char *commit; /* NULL: guard's, else HEAD */
-	const char *matrix; /* what tells jobs of one matrix apart, beside what overrides the file */
+	const char *matrix; /* tells jobs of a matrix apart that override the same */
 	bool json;
 };
 

@@ -64,8 +64,8 @@ struct bl_guard {
 	bool is_fork;                /* whose token can write no comment */
 };
 
-/* Whether a label is `ours`, or names a job behind it ("train:JOB"); to GitHub labels that differ in
- * letter case alone are the same. */
+/* Whether a label is `ours`, or names a job behind it ("train:JOB"); to GitHub labels that differ
+ * in letter case alone are the same. */
 bool bl_guard_is_label(const char *label, const char *ours);
 
 /* facts NULL: not asked yet; then never accepts a pull request. */
