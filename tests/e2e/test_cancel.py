@@ -126,6 +126,27 @@ def test_a_stop_asks_host_and_lets_it_save(played):  # noqa: F811
     assert played.outcome()["message"] == "stopped on request"
 
 
+def test_a_stop_finds_the_stacks_store(launches, played):  # noqa: F811
+    """As somebody types it on a laptop, who has trained there before or not."""
+    played.comes_up()
+    env = launches.env(launches.github.user_env())
+    launches("--no-wait", played.run, verb="stop", env=env)
+    assert played.get("stop.json")["reason"] == "cancelled" and played.live()
+    (launches.repo.path / ".branchline/store/runs").mkdir(parents=True)
+    played.peer.remove(played.key("stop.json"))
+    launches("--no-wait", played.run[-4:], verb="stop", env=env)
+    assert played.has("stop.json")
+
+
+def test_a_stop_of_nothing_says_where_it_looked(launches):  # noqa: F811
+    env = launches.env(launches.github.user_env())
+    done = launches("20261124T080301Z-1a2b3c4d-zzzz", verb="stop", env=env, code=2)
+    assert ".branchline/store" in done.stderr and "and the stack's store" in done.stderr
+    env = {name: value for name, value in env.items() if not name.startswith("AWS_")}
+    done = launches("latest", verb="stop", env=env, code=2)
+    assert "there is no store at" in done.stderr and "region" in done.stderr
+
+
 # --- SIGINT, then SIGTERM ---------------------------------------------------------------------------
 
 
