@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is launched: the event, the commit, its configuration, the stack. */
 #include "actions/launch/launching.h"
+#include "codec/git_pushed.h"
 #include "net/github.h"
 
 #include <inttypes.h>
@@ -44,6 +45,34 @@ static void name_branch(struct launching *launching)
 	snprintf(launching->git.branch, sizeof(launching->git.branch), "%s", name);
 }
 
+/* A person may not know that what lies around is not trained, nor found by others later. */
+static int note_around(struct launching *launching, struct bl_err *err)
+{
+	const struct bl_git *git = &launching->git;
+	bool pushed;
+
+	if (git->dirty)
+		bl_buf_adds(
+			&launching->notes,
+			"there are changes that are not committed, and a run trains the commit "
+			"without them: `git commit` and `git push` them, or `branchline local`\n");
+	if (bl_git_is_pushed(git->root, launching->commit.sha, &pushed, err))
+		return -1;
+	if (!pushed)
+		bl_buf_addf(
+			&launching->notes,
+			"commit %.12s is on no remote branch: `git push` it, so that others can "
+			"look at what was trained\n",
+			launching->commit.sha);
+	return 0;
+}
+
+static int no_commit(struct bl_err *err)
+{
+	bl_fail(err, BL_EINPUT, "there is no commit here to train");
+	return bl_next(err, "commit " BL_CONFIG_FILE " and what it trains with, and push it");
+}
+
 static int read_commit(struct launching *launching, struct bl_err *err)
 {
 	const struct guarded *guarded = &launching->guarded;
@@ -52,8 +81,12 @@ static int read_commit(struct launching *launching, struct bl_err *err)
 
 	if (!rev)
 		rev = guarded->sha[0] ? guarded->sha : "HEAD";
+	if (bl_git_read(".", &launching->git, err))
+		return -1;
+	if (launching->git.found && !launching->git.sha[0])
+		return no_commit(err);
 	if (bl_git_tree_open(".", rev, &tree, &launching->commit, err) ||
-	    bl_git_read(".", &launching->git, err))
+	    (!guarded->in_workflow && note_around(launching, err)))
 		return -1;
 	if (guarded->is_pull_request && strcmp(launching->commit.sha, guarded->sha) != 0) {
 		bl_fail(err, BL_EDENIED, "commit %.12s is not the one that guard accepted (%.12s)",

@@ -65,6 +65,34 @@ def test_what_would_be_refused_is_said_all_at_once(launches):  # noqa: F811
         assert text in told, f"{text!r} is not in\n{told}"
 
 
+def test_what_lies_around_the_commit_is_said(launches):  # noqa: F811
+    launches.repo.git("update-ref", "refs/remotes/origin/topic", launches.sha)
+    assert "Notes" not in plan(launches).stdout
+    (launches.repo.path / "train.py").write_text("print(2)\n")
+    assert "`git commit` and `git push` them, or `branchline local`" in plan(launches).stdout
+    launches.commit(YAML, other="7")
+    told = plan(launches).stdout
+    assert f"commit {launches.sha[:12]} is on no remote branch: `git push` it" in told
+    assert "not committed" not in told
+
+
+@pytest.mark.parametrize(
+    ("is_repo", "text"),
+    [(False, "run it in a clone of the repository"), (True, "no commit here to train; commit branchline.yaml")],
+)
+def test_where_there_is_nothing_yet(launches, tmp_path, is_repo, text):  # noqa: F811
+    launches.repo.path = tmp_path / "empty"
+    launches.repo.path.mkdir()
+    if is_repo:
+        launches.repo.git("init", "--quiet")
+    done = plan(launches, code=2)
+    assert text in done.stderr and not done.stdout
+
+
+def test_a_stack_that_is_not_there(launches):  # noqa: F811
+    assert "apply the Terraform module" in plan(launches, "--stack", "none-such", code=2).stderr
+
+
 def test_no_machine_fits(launches):  # noqa: F811
     told = json.loads(plan(launches, "--json", "--gpu", "h100").stdout)
     assert not told["would_launch"] and told["pools"] == [] and told["requests"] == []
