@@ -176,12 +176,12 @@ build_zlib() {
 
 build_jansson() {
 	unpack jansson
-	cmake_build "$fast" -DJANSSON_BUILD_DOCS=OFF -DJANSSON_WITHOUT_TESTS=ON -DJANSSON_EXAMPLES=OFF
+	cmake_build "$small" -DJANSSON_BUILD_DOCS=OFF -DJANSSON_WITHOUT_TESTS=ON -DJANSSON_EXAMPLES=OFF
 }
 
 build_libyaml() {
 	unpack libyaml
-	cmake_build "$fast" -DBUILD_TESTING=OFF
+	cmake_build "$small" -DBUILD_TESTING=OFF
 }
 
 build_http_parser() {
@@ -212,7 +212,7 @@ build_expat() {
 # HTTP and TLS only. No CA is built in: http.c looks for the system's at run time.
 build_curl() {
 	unpack curl
-	cmake_build "$fast" -DBUILD_CURL_EXE=OFF -DBUILD_TESTING=OFF -DHTTP_ONLY=ON \
+	cmake_build "$small" -DBUILD_CURL_EXE=OFF -DBUILD_TESTING=OFF -DHTTP_ONLY=ON \
 		-DCURL_USE_OPENSSL=ON "-DOPENSSL_ROOT_DIR=$root" -DOPENSSL_USE_STATIC_LIBS=ON \
 		-DCURL_ZLIB=OFF -DUSE_LIBIDN2=OFF -DCURL_USE_LIBPSL=OFF -DCURL_USE_LIBSSH2=OFF \
 		-DCURL_DISABLE_LDAP=ON -DCURL_DISABLE_NTLM=ON -DCURL_DISABLE_ALTSVC=ON \
@@ -224,6 +224,11 @@ build_curl() {
 
 build_openssl() {
 	unpack openssl
+	# Without P-256's table in assembler, 150 KiB: checking a signature takes 0.6 ms, not 0.1.
+	sed -i 's/ecp_nistz256\.c ecp_nistz256-[a-z0-9_]*\.[sS]//; s/ECP_NISTZ256_ASM//' \
+		crypto/ec/build.info
+	! grep -qi "_$arch=.*nistz256" crypto/ec/build.info ||
+		die "openssl's crypto/ec/build.info is another one: P-256's table would be back"
 	# shellcheck disable=SC2046
 	run env CC=scc "CFLAGS=$small" ./Configure "linux-$arch" --prefix=/usr --libdir=lib \
 		--openssldir=/etc/ssl $(printf 'no-%s ' shared tests engine legacy dso module async \
