@@ -6,9 +6,9 @@
 
 /*
  * What the parts of http share: http.c starts calls, http_step.c takes them on, http_exchange.c has
- * the callbacks and says how a call ended, http_easy.c tells libcurl of one exchange and
- * http_curl.c of all (its handles are void * here), http_head.c reads and writes header lines,
- * http_watch.c judges time, http_trust.c finds certificates.
+ * the callbacks and says how a call ended, http_curl.c is all that knows libcurl (whose handles are
+ * void * here), http_head.c reads and writes header lines, http_watch.c judges time, http_trust.c
+ * finds certificates.
  */
 
 /* The reply's head while it comes. */
@@ -134,19 +134,13 @@ void bl_http_retire(struct bl_http *http, struct bl_http_call *call);
 /* Room for n in fds and ready. -1: out of memory. */
 BL_MUST int bl_http_make_room(struct bl_http *http, size_t n);
 
-/* http_easy.c */
+/* http_curl.c */
+BL_MUST int bl_curl_open(struct bl_http *http, struct bl_err *err);
+void bl_curl_close(struct bl_http *http);
 BL_MUST struct bl_http_call *bl_curl_new_call(struct bl_http *http, struct bl_err *err);
 void bl_curl_free_call(struct bl_http_call *call);
 BL_MUST int bl_curl_prepare(struct bl_http_call *call, const struct bl_http_request *request,
                             struct bl_err *err);
-/* Certificates as call->http->trust says now. */
-BL_MUST bool bl_curl_set_trust(struct bl_http_call *call);
-/* Bytes moved in both directions. */
-uint64_t bl_curl_moved(const struct bl_http_call *call);
-
-/* http_curl.c */
-BL_MUST int bl_curl_open(struct bl_http *http, struct bl_err *err);
-void bl_curl_close(struct bl_http *http);
 /* Hands the call over; call->err says why not. */
 BL_MUST int bl_curl_add(struct bl_http_call *call);
 void bl_curl_remove(struct bl_http_call *call);
@@ -156,5 +150,7 @@ BL_MUST int bl_curl_run_timer(struct bl_http *http, struct bl_err *err);
 BL_MUST int bl_curl_act(struct bl_http *http, const struct pollfd *seen, struct bl_err *err);
 /* The next call that libcurl has ended, removed from it, call->err set; NULL: none. */
 struct bl_http_call *bl_curl_next_ended(struct bl_http *http);
+/* Bytes moved in both directions. */
+uint64_t bl_curl_moved(const struct bl_http_call *call);
 
 #endif
