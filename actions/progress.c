@@ -107,6 +107,15 @@ static bool is_counted(const struct progress *progress)
 	return isfinite(progress->step) && isfinite(progress->total) && progress->total > 0;
 }
 
+/* In the unit that shows a step of seconds, minutes or hours as more than nothing. */
+static void add_rate(double per_s, struct bl_buf *out)
+{
+	double rate = per_s >= 0.5 ? per_s : per_s >= 0.5 / 60 ? per_s * 60 : per_s * 3600;
+	const char *unit = per_s >= 0.5 ? "s" : per_s >= 0.5 / 60 ? "min" : "h";
+
+	bl_buf_addf(out, "  %.*f steps/%s", rate < 10 ? 1 : 0, rate, unit);
+}
+
 /* Speed and the newest metrics, as far as they fit. */
 static void add_pace(const struct progress *progress, int width, struct bl_buf *out)
 {
@@ -122,8 +131,7 @@ static void add_pace(const struct progress *progress, int width, struct bl_buf *
 	}
 	if (progress->rate > 0 && isfinite(progress->rate)) {
 		bl_buf_reset(&part);
-		bl_buf_addf(&part, progress->rate < 10 ? "  %.1f steps/s" : "  %.0f steps/s",
-		            progress->rate);
+		add_rate(progress->rate, &part);
 		add_part(out, width, &part);
 	}
 	if (*progress->metrics) {

@@ -36,6 +36,28 @@ static void the_bar_says_share_rate_and_eta(void **state)
 	                                       "5.0 steps/s  loss 1.842");
 }
 
+static void slow_steps_are_counted_by_the_minute_or_hour(void **state)
+{
+	static const struct {
+		double rate;
+		const char *text;
+	} cases[] = {
+		{ 312.4, "312 steps/s" },      { 0.5, "0.5 steps/s" },
+		{ 0.0333, "2.0 steps/min" },   { 0.4, "24 steps/min" },
+		{ 0.5 / 60, "0.5 steps/min" }, { 0.001, "3.6 steps/h" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BL_COUNT(cases); i++) {
+		struct progress progress = at(100, 400, cases[i].rate, 120);
+		BL_AUTO(bl_buf) bar = BL_BUF(4096);
+
+		progress_bar(&progress, 0, &bar);
+		if (!strstr(bl_buf_text(&bar), cases[i].text))
+			fail_msg("%s: %s", cases[i].text, bl_buf_text(&bar));
+	}
+}
+
 static void a_narrow_terminal_loses_the_least_important(void **state)
 {
 	struct progress progress = at(100, 400, 5, 60);
@@ -116,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bar_says_share_rate_and_eta),
+		cmocka_unit_test(slow_steps_are_counted_by_the_minute_or_hour),
 		cmocka_unit_test(a_narrow_terminal_loses_the_least_important),
 		cmocka_unit_test(without_a_total_it_says_how_long_it_lasts),
 		cmocka_unit_test(steps_beyond_the_total_stay_in_the_bar),
