@@ -34,7 +34,6 @@ struct bl_start {
 	size_t n_purchases;
 	double disk_usd_hour;
 	int64_t deadline_ms; /* wall: D of design 4.9, the deadline tag */
-	int64_t wait_ms;     /* how long to go on asking for capacity; 0: each purchase once */
 	const char *spec_sha256, *host_sha256; /* tags `spec` and `host` */
 	const char *launch_key;                /* tag `key` */
 	/* told of each pool's error and of each purchase as it is tried; NULL: nobody */

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAUSE_MS 5000 /* between rounds over dry pools, doubled */
-#define PAUSE_MAX_MS 60000
-
 /* --- What was bought -------------------------------------------------------------------------- */
 
 static int end_surplus(struct ec2_buying *buying, struct bl_err *err)
@@ -96,7 +93,7 @@ static int settle_bought(struct ec2_buying *buying, struct bl_started *out, stru
 	return 0;
 }
 
-/* --- Rounds over the purchases ---------------------------------------------------------------- */
+/* --- Purchases -------------------------------------------------------------------------------- */
 
 /* The purchase without the pools that are dropped; false: none is left. */
 static bool trim(const struct ec2_buying *buying, const struct bl_purchase *from,
@@ -146,59 +143,18 @@ static int buy_one(struct ec2_buying *buying, size_t purchase, enum ec2_answer *
 	return 0;
 }
 
-static int round_over(struct ec2_buying *buying, enum ec2_answer *answer, struct bl_err *err)
-{
-	*answer = EC2_EMPTY;
-	for (size_t i = 0; i < buying->what->n_purchases && *answer == EC2_EMPTY; i++) {
-		if (ec2_check_wanted(buying->what, err) || buy_one(buying, i, answer, err))
-			return -1;
-	}
-	return 0;
-}
-
-static bool is_any_open(const struct ec2_buying *buying)
-{
-	for (size_t i = 0; i < buying->what->n_purchases; i++) {
-		const struct bl_purchase *purchase = &buying->what->purchases[i];
-
-		for (size_t k = 0; k < purchase->n_pools; k++)
-			if (ec2_is_open(buying, &purchase->pools[k], purchase->spot))
-				return true;
-	}
-	return false;
-}
-
-static int64_t pause_of(unsigned round)
-{
-	int64_t ms = PAUSE_MS;
-
-#ifdef BL_TESTING
-	const char *text = getenv("BRANCHLINE_TEST_PAUSE_MS");
-	if (text)
-		return strtol(text, NULL, 10);
-#endif
-	while (round-- && ms < PAUSE_MAX_MS)
-		ms *= 2;
-	return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
-}
-
+/* Each purchase once, until one is answered by an instance. */
 static int buy(struct ec2_buying *buying, struct bl_err *err)
 {
-	int64_t until_ms = bl_mono_ms() + buying->what->wait_ms;
-	enum ec2_answer answer;
+	for (size_t i = 0; i < buying->what->n_purchases; i++) {
+		enum ec2_answer answer;
 
-	for (unsigned round = 0;; round++) {
-		if (round_over(buying, &answer, err))
+		if (ec2_check_wanted(buying->what, err) || buy_one(buying, i, &answer, err))
 			return -1;
 		if (answer == EC2_BOUGHT)
 			return 0;
-		/* a quota or a permission does not come by waiting */
-		if (bl_mono_ms() + pause_of(round) >= until_ms || !buying->lacks_capacity ||
-		    !is_any_open(buying))
-			return ec2_fail_empty(buying, err);
-		if (!bl_compute_pause(pause_of(round), buying->what->stop))
-			return ec2_stopped(err);
 	}
+	return ec2_fail_empty(buying, err);
 }
 
 /* --- An earlier call's ------------------------------------------------------------------------ */

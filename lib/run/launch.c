@@ -108,6 +108,7 @@ struct buying {
 	struct bl_start start;
 	int64_t spent_ms;
 	char spec_sha256[BL_SHA256_HEX];
+	enum bl_class lack; /* where the order does not want to know */
 };
 
 static int prepare(struct buying *buying, const struct bl_launch_order *order, unsigned attempt,
@@ -131,7 +132,7 @@ static int prepare(struct buying *buying, const struct bl_launch_order *order, u
 		.purchases = order->purchases ? order->purchases->items : NULL,
 		.n_purchases = order->purchases ? order->purchases->n : 0,
 		.disk_usd_hour = order->disk_usd_hour,
-		.lack = order->lack,
+		.lack = order->lack ? order->lack : &buying->lack,
 		.spec_sha256 = buying->spec_sha256,
 		.host_sha256 = bl_value_text_or(run->doc, "versions.host_sha256", ""),
 		.launch_key = bl_value_text_or(run->doc, "compute.launch_key", ""),
@@ -142,42 +143,15 @@ static int prepare(struct buying *buying, const struct bl_launch_order *order, u
 	return 0;
 }
 
-/* What cannot be read stops nobody: the machine looks for the wish as well. */
-static bool is_unwanted(const struct buying *buying)
-{
-	struct bl_key key = bl_key_run(buying->run->id, BL_KEY_STOP);
-	BL_AUTO(bl_buf) doc = BL_BUF(BL_DOC_MAX);
-	struct bl_err unread = { 0 };
-
-	return !bl_store_get(buying->place->store, NULL, key.text, &doc, &unread);
-}
-
-/* Whoever cancelled the run meanwhile saw no machine that could be ended. */
-static int end_unwanted(struct buying *buying, const struct bl_started *started, struct bl_err *err)
-{
-	const struct bl_end_scope scope = { .run = buying->run->id,
-		                            .attempt = buying->start.attempt,
-		                            .instance = started->instance };
-	struct bl_ended_boxes ended;
-
-	if (bl_compute_end(buying->place->compute, &scope, &ended, err))
-		return bl_wrap(err, "end what was bought for a run that is to stop");
-	return bl_fail(err, BL_ECANCELLED,
-	               "the run is to stop: what was bought meanwhile was ended");
-}
-
 /* Each time with a deadline of its own: who waited for capacity has not trained yet. */
 static int buy_once(struct buying *buying, struct bl_started *out, struct bl_err *err)
 {
 	if (is_stopped(buying->place))
 		return bl_fail(err, BL_ECANCELLED, "stopped before anything was bought");
-	if (is_unwanted(buying))
-		return bl_fail(err, BL_ECANCELLED, "the run is to stop: nothing is bought");
 	if (bl_launch_deadline(buying->run, bl_wall_ms(), buying->spent_ms,
-	                       &buying->start.deadline_ms, err) ||
-	    bl_compute_start(buying->place->compute, &buying->start, out, err))
+	                       &buying->start.deadline_ms, err))
 		return -1;
-	return is_unwanted(buying) ? end_unwanted(buying, out, err) : 0;
+	return bl_compute_start(buying->place->compute, &buying->start, out, err);
 }
 
 static void say_pause(const struct bl_launch_place *place, int64_t pause_ms)
@@ -205,7 +179,9 @@ int bl_launch_buy(const struct bl_launch_place *place, const struct bl_run *run,
 		if (!buy_once(&buying, out, err))
 			return 0;
 		now = bl_mono_ms();
-		if (err->code != BL_ECAPACITY || now + pause_ms > began + wait_ms)
+		/* a quota does not come by waiting */
+		if (err->code != BL_ECAPACITY || *buying.start.lack == BL_CLASS_QUOTA ||
+		    now + pause_ms > began + wait_ms)
 			return -1;
 		bl_err_clear(err);
 		say_pause(place, pause_ms);

@@ -8,8 +8,7 @@
 /*
  * Buying an attempt whose pools are known already: a first launch has shown them. purchases NULL:
  * the engine is "local". Goes on asking while run.json's wait_for_capacity lasts, each time with a
- * deadline of its own. A run that is to stop (stop.json) is not bought, and what was bought before
- * that was seen is ended: BL_ECANCELLED.
+ * deadline of its own, unless quotas alone are in the way.
  */
 struct bl_launch_order {
 	const struct bl_purchases *purchases;

@@ -75,7 +75,6 @@ static int start(struct bl_compute *compute, struct bl_store *store, const struc
 		.n_purchases = strcmp(market, "both") ? 1 : 2,
 		.disk_usd_hour = 0.01,
 		.deadline_ms = 1795651200000,
-		.wait_ms = strtol(setting(more, "wait", "0"), NULL, 10),
 		.spec_sha256 = "5e0c",
 		.host_sha256 = "405f",
 		.launch_key = "key1",

@@ -37,17 +37,9 @@ struct engine {
 	struct bl_start asked;
 	struct bl_purchase first;
 	struct bl_purchase_pool pool;
-	volatile int *stops;       /* becomes non-zero with the first refusal */
-	struct bl_store *asked_in; /* somebody asks the run to stop while it buys */
-	char ended[32];
+	volatile int *stops; /* becomes non-zero with the first refusal */
+	enum bl_class lacks; /* why */
 };
-
-static void ask_to_stop(struct bl_store *store)
-{
-	struct bl_err err = { 0 };
-
-	must(bl_stop_ask(store, RUN, "cancelled", "ada", &err), &err);
-}
 
 static int engine_start(void *self, const struct bl_start *what, struct bl_started *out,
                         struct bl_err *err)
@@ -63,23 +55,10 @@ static int engine_start(void *self, const struct bl_start *what, struct bl_start
 	if (engine->starts <= engine->refuses) {
 		if (engine->stops)
 			*engine->stops = 1;
+		*what->lack = engine->lacks;
 		return bl_fail(err, BL_ECAPACITY, "no pool has any");
 	}
-	if (engine->asked_in)
-		ask_to_stop(engine->asked_in);
 	snprintf(out->instance, sizeof(out->instance), "i-1");
-	return 0;
-}
-
-static int engine_end(void *self, const struct bl_end_scope *scope, struct bl_ended_boxes *out,
-                      struct bl_err *err)
-{
-	struct engine *engine = self;
-
-	(void)err;
-	snprintf(engine->ended, sizeof(engine->ended), "%s %u %s", scope->run + strlen(RUN) - 4,
-	         scope->attempt, scope->instance);
-	out->n = 1;
 	return 0;
 }
 
@@ -88,9 +67,9 @@ static void engine_close(void *self)
 	(void)self;
 }
 
-static const struct bl_compute_ops ops = {
-	.name = "fake", .close = engine_close, .start = engine_start, .end = engine_end
-};
+static const struct bl_compute_ops ops = { .name = "fake",
+	                                   .close = engine_close,
+	                                   .start = engine_start };
 
 static int read_run(struct bl_store *store, const char *spec, struct bl_run *run)
 {
@@ -135,7 +114,6 @@ static void asks_again_with_a_later_deadline_until_there_is_capacity(void **stat
 	assert_string_equal(started.instance, "i-1");
 	assert_string_equal(engine.asked.host_sha256, "hh");
 	assert_string_equal(engine.asked.launch_key, "kk");
-	assert_int_equal(engine.asked.wait_ms, 0);
 }
 
 static void does_not_wait_longer_than_it_may(void **state)
@@ -179,31 +157,24 @@ static void a_signal_ends_the_wait(void **state)
 	assert_int_equal(engine.starts, 1);
 }
 
-static void a_run_that_is_to_stop_is_not_bought(void **state)
+static void a_quota_is_not_waited_for(void **state)
 {
-	static const struct {
-		bool before;
-		unsigned starts;
-		const char *ended;
-	} table[] = { { true, 0, "" }, { false, 1, "q7xk 1 i-1" } };
+	struct engine engine = { .refuses = 99, .lacks = BL_CLASS_QUOTA };
+	const struct bl_launch_order order = { 0 };
+	struct bl_launch_place place = { .store = *state };
+	BL_AUTO(bl_run) run = { 0 };
+	BL_COMPUTE compute = NULL;
+	struct bl_started started;
+	struct bl_err err = { 0 };
 
-	for (size_t i = BL_COUNT(table); i-- > 0;) { /* the wish stays */
-		struct engine engine = { .asked_in = table[i].before ? NULL : *state };
-		const struct bl_launch_order order = { 0 };
-		struct bl_launch_place place = { .store = *state };
-		BL_AUTO(bl_run) run = { 0 };
-		BL_COMPUTE compute = NULL;
-		struct bl_started started;
-		struct bl_err err = { 0 };
-
-		read_run(*state, SPEC("ec2", "", "1h"), &run);
-		must(bl_compute_new(&ops, &engine, &compute, &err), &err);
-		place.compute = compute;
-		assert_int_equal(bl_launch_buy(&place, &run, 1, &order, &started, &err), -1);
-		assert_int_equal(err.code, BL_ECANCELLED);
-		assert_int_equal(engine.starts, table[i].starts);
-		assert_string_equal(engine.ended, table[i].ended);
-	}
+	read_run(*state, SPEC("ec2", "", "7d"), &run);
+	must(bl_compute_new(&ops, &engine, &compute, &err), &err);
+	place.compute = compute;
+	bl_clock_replace(&fast);
+	assert_int_equal(bl_launch_buy(&place, &run, 1, &order, &started, &err), -1);
+	bl_clock_replace(NULL);
+	assert_int_equal(err.code, BL_ECAPACITY);
+	assert_int_equal(engine.starts, 1);
 }
 
 static void pauses_grow_to_five_minutes(void **state)
@@ -344,7 +315,7 @@ int main(void)
 		IN_SCRATCH(asks_again_with_a_later_deadline_until_there_is_capacity),
 		IN_SCRATCH(does_not_wait_longer_than_it_may),
 		IN_SCRATCH(a_signal_ends_the_wait),
-		IN_SCRATCH(a_run_that_is_to_stop_is_not_bought),
+		IN_SCRATCH(a_quota_is_not_waited_for),
 		cmocka_unit_test(pauses_grow_to_five_minutes),
 		IN_SCRATCH(a_relaunch_buys_what_the_document_names_at_todays_prices),
 		IN_SCRATCH(engine_local_needs_no_pools),
