@@ -3,13 +3,13 @@
 
 #include "actions/place.h"
 #include "actions/tell.h"
+#include "base/env.h"
 #include "run/resolve.h"
 #include "run/store_s3.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,13 +21,6 @@ void cloud_done(struct cloud *cloud)
 	bl_aws_close(cloud->aws);
 	bl_creds_close(cloud->creds); /* last: all of them sign with it */
 	*cloud = (struct cloud){ 0 };
-}
-
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? text : NULL;
 }
 
 /*
@@ -48,7 +41,8 @@ static int read_guard(struct guarded *guarded, struct bl_err *err)
 /* In a workflow the repository is what GitHub says it is, checked out or not. */
 static void name_remote(struct cloud *cloud)
 {
-	const char *server = variable("GITHUB_SERVER_URL"), *name = variable("GITHUB_REPOSITORY");
+	const char *server = bl_env_or_null("GITHUB_SERVER_URL"),
+		   *name = bl_env_or_null("GITHUB_REPOSITORY");
 
 	if (cloud->guarded.in_workflow && name)
 		snprintf(cloud->git.remote, sizeof(cloud->git.remote), "%s/%s",

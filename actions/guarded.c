@@ -3,21 +3,14 @@
 
 #include "actions/kept.h"
 #include "actions/workflow.h"
+#include "base/env.h"
 #include "base/str.h"
 #include "codec/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HEADS "refs/heads/"
-
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text ? text : "";
-}
 
 static const struct kept_text texts[] = {
 	KEPT_TEXT(struct guarded, sha),      KEPT_TEXT(struct guarded, job),
@@ -74,7 +67,7 @@ static int read_guard(struct guarded *out, const char *event, struct bl_err *err
 static int read_main(struct guarded *out, const char *event, struct bl_err *err)
 {
 	static const char *const events[] = { "push", "workflow_dispatch", "schedule" };
-	const char *ref = variable("GITHUB_REF");
+	const char *ref = bl_env("GITHUB_REF");
 	BL_AUTO(bl_buf) bytes = BL_BUF(WORKFLOW_EVENT_MAX);
 	BL_VALUE doc = NULL;
 	bool known = false, there;
@@ -105,8 +98,8 @@ void guarded_report_on(int64_t pr, const char *key)
 
 int guarded_read(struct guarded *out, struct bl_err *err)
 {
-	struct guarded guarded = { .in_workflow = !strcmp(variable("GITHUB_ACTIONS"), "true") };
-	const char *event = variable("GITHUB_EVENT_NAME"), *sha = variable("GITHUB_SHA");
+	struct guarded guarded = { .in_workflow = !strcmp(bl_env("GITHUB_ACTIONS"), "true") };
+	const char *event = bl_env("GITHUB_EVENT_NAME"), *sha = bl_env("GITHUB_SHA");
 
 	if (!guarded.in_workflow) {
 		guarded.pr = wished_pr;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/workflow.h"
 
+#include "base/env.h"
 #include "base/fs.h"
 #include "base/secret.h"
 #include "base/str.h"
@@ -126,17 +127,10 @@ int workflow_summary(const struct bl_buf *text, struct bl_err *err)
 	return append("GITHUB_STEP_SUMMARY", path, text, err);
 }
 
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text ? text : "";
-}
-
 void workflow_job_url(char out[WORKFLOW_URL_SIZE])
 {
-	const char *server = variable("GITHUB_SERVER_URL"),
-		   *repository = variable("GITHUB_REPOSITORY"), *run = variable("GITHUB_RUN_ID");
+	const char *server = bl_env("GITHUB_SERVER_URL"), *repository = bl_env("GITHUB_REPOSITORY"),
+		   *run = bl_env("GITHUB_RUN_ID");
 	int n;
 
 	if (!*server)

@@ -4,10 +4,10 @@
 #include "actions/verbs.h"
 #include "actions/workflow.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/log.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PATIENCE_MS 10000 /* the comment is to be there within 15 s; launch writes it otherwise */
@@ -38,13 +38,6 @@ static const struct bl_usage usage = {
 	.more = more_help,
 };
 
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text ? text : "";
-}
-
 static void guarding_done(struct guarding *guarding)
 {
 	bl_args_done(&guarding->args);
@@ -57,13 +50,13 @@ static int read_event(struct guarding *guarding, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) bytes = BL_BUF(WORKFLOW_EVENT_MAX);
 	const struct bl_guard_env env = {
-		.event = variable("GITHUB_EVENT_NAME"),
-		.ref = variable("GITHUB_REF"),
-		.sha = variable("GITHUB_SHA"),
-		.actor = variable("GITHUB_ACTOR"),
+		.event = bl_env("GITHUB_EVENT_NAME"),
+		.ref = bl_env("GITHUB_REF"),
+		.sha = bl_env("GITHUB_SHA"),
+		.actor = bl_env("GITHUB_ACTOR"),
 		/* keys take the place of OIDC where somebody gave the job some */
 		.can_authenticate =
-			*variable("ACTIONS_ID_TOKEN_REQUEST_URL") || *variable("AWS_ACCESS_KEY_ID"),
+			*bl_env("ACTIONS_ID_TOKEN_REQUEST_URL") || *bl_env("AWS_ACCESS_KEY_ID"),
 	};
 	bool there;
 

@@ -4,6 +4,7 @@
 #include "actions/place.h"
 #include "actions/workflow.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/failpoint.h"
 #include "base/fs.h"
 #include "base/proc.h"
@@ -13,17 +14,9 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HOST_MAX ((size_t)64 << 20)
-
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text ? text : "";
-}
 
 /* --- The launch key --------------------------------------------------------------------------- */
 
@@ -49,18 +42,18 @@ static int add_matrix(const struct launching *launching, struct bl_buf *out, str
 static int make_key(struct launching *launching, bool with_attempt, struct bl_err *err)
 {
 	BL_AUTO(bl_buf) matrix = BL_BUF(BL_DOC_MAX), job = BL_BUF(1024);
-	const char *id = variable("GITHUB_REPOSITORY_ID");
+	const char *id = bl_env("GITHUB_REPOSITORY_ID");
 	struct bl_launch_id parts = { .repository_id = *id ? id : launching->cloud.repo_key,
-		                      .workflow_run = variable("GITHUB_RUN_ID") };
+		                      .workflow_run = bl_env("GITHUB_RUN_ID") };
 
-	bl_buf_addf(&job, "%s/%s", variable("GITHUB_JOB"), launching->config.job);
+	bl_buf_addf(&job, "%s/%s", bl_env("GITHUB_JOB"), launching->config.job);
 	if (add_matrix(launching, &matrix, err) || bl_buf_check(&job, "job", err))
 		return -1;
 	parts.job = bl_buf_text(&job);
 	parts.matrix = bl_buf_text(&matrix);
 	if (with_attempt)
 		parts.run_attempt =
-			*variable("GITHUB_RUN_ATTEMPT") ? variable("GITHUB_RUN_ATTEMPT") : "1";
+			*bl_env("GITHUB_RUN_ATTEMPT") ? bl_env("GITHUB_RUN_ATTEMPT") : "1";
 	return bl_launch_key(&parts, launching->key, err);
 }
 
@@ -102,7 +95,7 @@ int phase_key(struct launching *launching, struct bl_buf *said, struct bl_err *e
 	struct bl_outcome outcome;
 
 	launching->adopt = BL_ADOPT_CREATE;
-	if (!launching->guarded.in_workflow || !*variable("GITHUB_RUN_ID")) {
+	if (!launching->guarded.in_workflow || !*bl_env("GITHUB_RUN_ID")) {
 		bl_buf_adds(said, "a new run");
 		return 0;
 	}
@@ -213,7 +206,7 @@ static void describe_cloud(const struct launching *launching, struct bl_spec_typ
 {
 	const struct bl_stack *stack = &launching->cloud.stack;
 	const struct guarded *guarded = &launching->guarded;
-	const char *id = variable("GITHUB_REPOSITORY_ID");
+	const char *id = bl_env("GITHUB_REPOSITORY_ID");
 
 	*out = (struct bl_spec_cloud){
 		.repository_id = is_number(id) ? id : NULL,
@@ -245,7 +238,7 @@ static const char *actor_of(const struct launching *launching)
 {
 	if (launching->guarded.actor[0])
 		return launching->guarded.actor;
-	return *variable("GITHUB_ACTOR") ? variable("GITHUB_ACTOR") : variable("USER");
+	return *bl_env("GITHUB_ACTOR") ? bl_env("GITHUB_ACTOR") : bl_env("USER");
 }
 
 int launch_spec(struct launching *launching, const char *run, struct bl_buf *out,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws/endpoint.h"
 
+#include "base/env.h"
 #include "base/str.h"
 #include "net/url.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -72,13 +72,6 @@ struct settings {
 	const char *profile;
 };
 
-static const char *variable(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 static const char *of_profile(const struct settings *settings, const char *key)
 {
 	return bl_profiles_get(settings->profiles, "profile", settings->profile, key);
@@ -87,7 +80,7 @@ static const char *of_profile(const struct settings *settings, const char *key)
 /* A switch: the variable, else the profile's key. */
 static bool is_on(const struct settings *settings, const char *name, const char *key)
 {
-	const char *value = variable(name);
+	const char *value = bl_env_or_null(name);
 
 	if (!value)
 		value = of_profile(settings, key);
@@ -98,10 +91,10 @@ void bl_region(const char *named, const struct bl_profiles *profiles, const char
                char region[BL_REGION_SIZE])
 {
 	const struct settings settings = { profiles, bl_profile_name(profile) };
-	const char *found = named && *named ? named : variable("AWS_REGION");
+	const char *found = named && *named ? named : bl_env_or_null("AWS_REGION");
 
 	if (!found)
-		found = variable("AWS_DEFAULT_REGION");
+		found = bl_env_or_null("AWS_DEFAULT_REGION");
 	if (!found)
 		found = of_profile(&settings, "region");
 	/* what is cut must not read as another region: '~' is in none */
@@ -146,11 +139,11 @@ static const char *named_url(const char *service, const struct settings *setting
 		return NULL;
 	id_of(service, id);
 	snprintf(where, 64, "AWS_ENDPOINT_URL_%.40s", id);
-	url = variable(where);
+	url = bl_env_or_null(where);
 	if (url)
 		return url;
 	snprintf(where, 64, "AWS_ENDPOINT_URL");
-	url = variable(where);
+	url = bl_env_or_null(where);
 	section = of_profile(settings, "services");
 	if (!url && section) {
 		snprintf(key, sizeof(key), "%s.endpoint_url", id); /* keys have no case */

@@ -2,12 +2,12 @@
 #include "aws/oidc.h"
 
 #include "aws/fetch.h"
+#include "base/env.h"
 #include "base/str.h"
 #include "codec/json.h"
 #include "codec/jwt.h"
 #include "net/url.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define URL_VARIABLE "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -16,22 +16,15 @@
 #define URL_MAX 8192
 #define REQUEST_TOKEN_MAX 32768
 
-static const char *variable(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? text : NULL;
-}
-
 bool bl_oidc_available(void)
 {
-	return variable(URL_VARIABLE) && variable(TOKEN_VARIABLE);
+	return bl_env_or_null(URL_VARIABLE) && bl_env_or_null(TOKEN_VARIABLE);
 }
 
 static int not_available(struct bl_err *err)
 {
 	bl_fail(err, BL_EDENIED, "%s is not set",
-	        variable(URL_VARIABLE) ? TOKEN_VARIABLE : URL_VARIABLE);
+	        bl_env_or_null(URL_VARIABLE) ? TOKEN_VARIABLE : URL_VARIABLE);
 	return bl_next(err, "add `permissions: id-token: write` to the job; pull requests from "
 	                    "forks get none");
 }
@@ -40,7 +33,7 @@ static int not_available(struct bl_err *err)
 static int request_parts(const char *audience, struct bl_buf *url, struct bl_buf *headers,
                          struct bl_err *err)
 {
-	const char *base = variable(URL_VARIABLE), *token = variable(TOKEN_VARIABLE);
+	const char *base = bl_env_or_null(URL_VARIABLE), *token = bl_env_or_null(TOKEN_VARIABLE);
 
 	if (!base || !token)
 		return not_available(err);

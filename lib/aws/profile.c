@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws/profile_parts.h"
 
+#include "base/env.h"
 #include "base/fs.h"
 #include "base/secret.h"
 
@@ -8,20 +9,12 @@
 #include <string.h>
 #include <strings.h>
 
-/* An empty variable is as good as none: workflows set them so. */
-static const char *variable(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 /* Where a file is: what the variable says ("~/" is the home), or below the home. */
 static int path_of(enum profile_file file, struct bl_buf *path, struct bl_err *err)
 {
-	const char *named = variable(file == PROFILE_CONFIG ? "AWS_CONFIG_FILE"
-	                                                    : "AWS_SHARED_CREDENTIALS_FILE");
-	const char *home = variable("HOME");
+	const char *named = bl_env_or_null(file == PROFILE_CONFIG ? "AWS_CONFIG_FILE"
+	                                                          : "AWS_SHARED_CREDENTIALS_FILE");
+	const char *home = bl_env_or_null("HOME");
 
 	if (!named)
 		named = file == PROFILE_CONFIG ? "~/.aws/config" : "~/.aws/credentials";
@@ -84,9 +77,9 @@ void bl_profiles_free(struct bl_profiles *profiles)
 const char *bl_profile_name(const char *named)
 {
 	if (!named || !*named)
-		named = variable("AWS_PROFILE");
+		named = bl_env_or_null("AWS_PROFILE");
 	if (!named)
-		named = variable("AWS_DEFAULT_PROFILE");
+		named = bl_env_or_null("AWS_DEFAULT_PROFILE");
 	return named ? named : "default";
 }
 

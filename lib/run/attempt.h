@@ -85,6 +85,7 @@ BL_MUST int bl_attempts_read(struct bl_store *store, const char *run, struct bl_
 BL_MUST int bl_stop_ask(struct bl_store *store, const char *run, const char *reason, const char *by,
                         struct bl_err *err);
 
+/* What was asked, of stop.json. reason: set where *wanted. */
 BL_MUST int bl_stop_read(struct bl_store *store, const char *run, bool *wanted, char reason[32],
                          struct bl_err *err);
 

@@ -33,7 +33,7 @@ struct bl_start {
 	const struct bl_purchase *purchases; /* in the order to be tried; engine "local": none */
 	size_t n_purchases;
 	double disk_usd_hour;
-	int64_t deadline_ms; /* wall: D of design 4.9, the deadline tag */
+	int64_t deadline_ms;                   /* wall: D of design 4.9, the deadline tag */
 	const char *spec_sha256, *host_sha256; /* tags `spec` and `host` */
 	const char *launch_key;                /* tag `key` */
 	/* told of each pool's error and of each purchase as it is tried; NULL: nobody */

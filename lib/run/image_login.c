@@ -3,6 +3,7 @@
 
 #include "aws/ecr.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/fs.h"
 #include "base/str.h"
 
@@ -62,13 +63,6 @@ void bl_logins_close(struct bl_logins *logins)
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
-static const char *variable(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 /* The i-th place to look; "" where it does not exist. False: no more. */
 static bool place(size_t i, char *path, size_t size)
 {
@@ -86,7 +80,7 @@ static bool place(size_t i, char *path, size_t size)
 
 	if (i >= BL_COUNT(places))
 		return false;
-	value = variable(places[i].name);
+	value = bl_env_or_null(places[i].name);
 	*path = '\0';
 	if (value)
 		snprintf(path, size, "%s%s", value, places[i].tail);
